@@ -1,0 +1,36 @@
+"""Reverse-mode automatic differentiation whose language is NumPy itself.
+
+    import numpy as np
+    import autodiff as ad
+
+    W = ad.Tensor(np.random.randn(2, 4), name="W")
+    loss = np.sum(np.tanh(X @ W) ** 2)
+    loss.backward()
+    W.grad
+
+The map of the house, from the ground up (imports run downwards in this order):
+
+    errors        the errors that a user can meet, each with its remedy
+    primitive     the table, and what the text of a row means
+    rules/        the rows: elementwise, reduction, shape, indexing, product, activation
+    graph         nodes, leaves, and Graph: what lies behind a value
+    derivative    pull: a gradient, back through a graph; un-broadcasting and dtype, once
+    record        from a row, the function that calls NumPy and remembers the call
+    storage       views and writes on values that are never written
+    tensor        Tensor, NumPy's two protocols, no_grad, constant
+    transforms    grad, value_and_grad, vjp, gradients, primitive
+
+To understand the engine, read primitive, rules/elementwise and derivative.
+"""
+
+from . import errors
+from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from .tensor import Tensor, constant, no_grad
+from .transforms import grad, gradients, primitive, value_and_grad, vjp
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Tensor", "constant", "errors", "grad", "gradients", "log_softmax", "logsumexp", "no_grad", "primitive", "relu", "sigmoid",
+    "softmax", "softplus", "value_and_grad", "vjp",
+]  # fmt: skip

@@ -1,0 +1,119 @@
+"""Reverse mode: `pull` a gradient back through a graph. What no rule mentions, broadcasting and dtype, is undone here, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph, Leaf, Node, Variable, source_of
+
+Source = Node | Variable
+
+
+def pull(
+    output: Node,
+    gradient: Any,
+    targets: Collection[Source] | None = None,
+    record: Callable[[Node, Any], Any] | None = None,
+    release: bool = False,
+) -> dict[Source, Any]:
+    """The gradients of `output` with respect to `targets` (nodes, or the variables of leaves), by default every leaf.
+
+    Visits each node once, the latest first, and so after all that use it. With `record`, which makes a Tensor of a node
+    and its value, the rules run on Tensors, and the gradients are graphs themselves. With `release`, what the nodes had
+    saved is dropped on the way. Returned arrays are no views and nobody else's.
+    """
+    found: dict[Source, Any] = {}
+    if isinstance(output, Leaf):
+        source = output.variable or output
+        return {source: gradient} if targets is None or source in targets else {}
+
+    horizon = min((target.index for target in targets), default=0) if targets is not None else 0  # older leads to no target
+    pending = {output: gradient}
+    heap: list[tuple[int, Node]] = []  # the nodes that wait, the latest first ...
+    only: Node | None = None  # ... unless there is only one, as in any chain
+    node = output
+    while True:
+        g = pending.pop(node)
+        if targets is not None and node in targets:
+            found[node] = g if record else g.copy()
+        saved = node.saved
+        if saved is None:
+            Graph([node]).restore()
+            saved = node.saved
+        if record is not None:
+            saved = _recorded(node, saved, record)
+        for x, gradient in zip(node.inputs, node.rule.pull(node, saved, g), strict=False):
+            if gradient is None or x.index < horizon:
+                continue
+            if gradient.shape != x.shape:
+                gradient = unbroadcast(gradient, x.shape)
+            if gradient.dtype is not x.dtype:
+                gradient = _cast(gradient, x.dtype)
+            if x.primitive is None:
+                source = x.variable or x
+                if source in found:
+                    found[source] = found[source] + gradient
+                elif targets is None or source in targets:
+                    found[source] = _owned(gradient, g, node) if record is None else gradient
+            elif x in pending:
+                pending[x] = pending[x] + gradient
+            else:
+                pending[x] = gradient
+                if only is None and not heap:
+                    only = x
+                else:
+                    if only is not None:
+                        heappush(heap, (-only.index, only))
+                        only = None
+                    heappush(heap, (-x.index, x))
+        if release:
+            node.saved = None
+        if only is not None:
+            node, only = only, None
+        elif heap:
+            node = heappop(heap)[1]
+        else:
+            return found
+
+
+def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
+    """Sum a gradient over the axes along which its value was broadcast, or spread one that was left unexpanded.
+
+    >>> unbroadcast(np.ones((4, 3)), (1, 3))
+    array([[4., 4., 4.]])
+    """
+    extra = len(gradient.shape) - len(shape)
+    if extra < 0 or any(size != 1 and size != have for size, have in zip(shape, gradient.shape[extra:], strict=True)):
+        gradient = np.broadcast_to(gradient, np.broadcast_shapes(gradient.shape, shape))
+        return gradient if gradient.shape == shape else unbroadcast(gradient, shape)
+    axes = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
+    return gradient.sum(axis=(*range(extra), *axes)).reshape(shape)
+
+
+def _cast(gradient: Any, dtype: Any) -> Any:
+    """The gradient of a real value is real, and has its dtype."""
+    if gradient.dtype.kind == "c" and dtype.kind != "c":
+        gradient = np.real(gradient)
+    return gradient.astype(dtype)
+
+
+def _owned(gradient: Any, g: Any, node: Node) -> Any:
+    """`gradient` as an array that nobody else holds: not what came in, not a view, not a user function's own."""
+    if gradient is g or getattr(gradient, "base", None) is not None or node.primitive.foreign:
+        return gradient.copy()
+    return gradient
+
+
+def _recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], Any]) -> tuple[Any, ...]:
+    """What a rule needs, as Tensors that remember where it came from."""
+    return tuple(_tensors(source_of(node, name), value, record) for name, value in zip(node.rule.saves, saved, strict=True))
+
+
+def _tensors(origin: Any, value: Any, record: Callable[[Node, Any], Any]) -> Any:
+    if isinstance(origin, tuple):
+        return tuple(_tensors(x, v, record) for x, v in zip(origin, value, strict=True))
+    return record(origin, value) if isinstance(origin, Node) else value

@@ -1,0 +1,156 @@
+"""The graph: nodes that remember how a value was made, and `Graph`, what lies behind some of them.
+
+A node holds structure, and just those values that its derivative asks for. Values are never written once a node holds them;
+a value that was released is computed again, to the bit, from the leaves.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .primitive import Primitive, Rule
+
+NOTHING: Mapping[str, Any] = {}
+
+next_index = itertools.count().__next__
+
+
+class Node:
+    """One value of a graph: `primitive(*inputs, **keywords)`.
+
+    Inputs are nodes or Python scalars (which keep NumPy's weak promotion). `needs` says whether a gradient is wanted;
+    `saved` holds the values that `rule` asks for, or None after they were released. `index` grows in the order of
+    recording, so that it sorts a graph topologically. `site` is room for the source line that made the value.
+    """
+
+    __slots__ = (
+        "__weakref__", "index", "inputs", "keywords", "name", "needs", "primitive", "rule", "saved", "shape", "dtype", "site",
+    )  # fmt: skip
+
+    primitive: Primitive | None
+    inputs: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    rule: Rule | None
+    saved: tuple[Any, ...] | None
+    shape: tuple[int, ...]
+    dtype: Any
+    needs: bool
+    index: int
+    name: str | None
+    site: Any
+
+    def __repr__(self) -> str:
+        made_by = self.primitive.name if self.primitive else "leaf"
+        return f"<node {self.index}: {made_by} {self.shape} {self.dtype}>"
+
+
+class Variable:
+    """What stays the same while a leaf's value is replaced: its gradient and its name."""
+
+    __slots__ = ("__weakref__", "grad", "immutable", "index", "name")
+
+    def __init__(self, name: str | None = None, immutable: bool = False) -> None:
+        self.name = name
+        self.grad: Any = None
+        self.immutable = immutable
+        self.index = next_index()  # earlier than every version
+
+
+class Leaf(Node):
+    """A value given from outside, as it was when it was recorded: one version of its variable.
+
+    A plain operand, which has neither name nor gradient, has no variable.
+    """
+
+    __slots__ = ("value", "variable")
+
+    value: Any
+    variable: Variable | None
+
+
+def leaf(value: Any, variable: Variable | None, needs: bool) -> Leaf:
+    """A new leaf (a function: calling a class that has an `__init__` costs twice as much)."""
+    node: Leaf = object.__new__(Leaf)
+    node.primitive = node.rule = node.site = None
+    node.inputs = node.saved = ()
+    node.keywords = NOTHING
+    node.value = value
+    node.variable = variable
+    node.needs = needs
+    node.shape = value.shape
+    node.dtype = value.dtype
+    node.index = next_index()
+    node.name = None if variable is None else variable.name
+    return node
+
+
+class Graph:
+    """What lies behind some nodes: immutable, in topological order (inputs before the nodes that use them)."""
+
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.outputs = tuple(outputs)
+        self.nodes: tuple[Node, ...] = tuple(sorted(_reachable(outputs), key=lambda node: node.index))
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The values given from outside, in the order in which they were recorded."""
+        return tuple(node for node in self.nodes if isinstance(node, Leaf))
+
+    def evaluate(self, leaves: Mapping[Variable, Any] | None = None) -> dict[Node, Any]:
+        """The value of every node, leaves replaced by the given ones: the same calls, hence the same bits."""
+        values: dict[Node, Any] = {}
+        for node in self.nodes:
+            if isinstance(node, Leaf):
+                values[node] = leaves.get(node.variable, node.value) if leaves and node.variable else node.value
+            else:
+                assert node.primitive is not None
+                values[node] = node.primitive.evaluate(_value(node.inputs, values), node.keywords)
+        return values
+
+    def validate(self) -> None:
+        """Raise AssertionError where the graph is not a graph of this kind: for tests and for readers."""
+        seen: set[Node] = set()
+        for node in self.nodes:
+            inputs = [x for x in node.inputs if isinstance(x, Node)]
+            assert all(x in seen for x in inputs), f"{node} uses a value that is recorded after it"
+            assert isinstance(node, Leaf) or node.needs <= any(x.needs for x in inputs), f"{node} needs what no input needs"
+            seen.add(node)
+
+    def restore(self) -> None:
+        """Compute again, and keep, what released nodes had saved."""
+        values = self.evaluate()
+        for node in self.nodes:
+            if node.saved is None:
+                node.saved = tuple(_value(source_of(node, symbol), values) for symbol in node.rule.saves)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+
+def source_of(node: Node, symbol: str) -> Any:
+    """The node (or scalar, or tuple of them) that `symbol`, one of `x`, `y`, `z` and `out`, stands for in the rule of `node`."""
+    if symbol == "out":
+        return node
+    assert node.primitive is not None
+    formula = node.primitive.formula
+    position = formula.arrays.index(symbol)
+    return node.inputs[position:] if symbol == formula.starred else node.inputs[position]
+
+
+def _value(source: Any, values: Mapping[Node, Any]) -> Any:
+    if isinstance(source, tuple):
+        return tuple(_value(x, values) for x in source)
+    return values[source] if isinstance(source, Node) else source
+
+
+def _reachable(outputs: Iterable[Node]) -> set[Node]:
+    found = set(outputs)
+    stack = list(found)
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Node) and x not in found:
+                found.add(x)
+                stack.append(x)
+    return found

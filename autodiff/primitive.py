@@ -1,0 +1,306 @@
+"""The table: one row for each primitive, and what a row's text means.
+
+A primitive *is* a NumPy function (or one of our few own, `rules/own.py`). Its row states how it is called and how it is
+differentiated, in Python expressions:
+
+    elementwise(np.tanh,  "tanh(x)",                            "1 - out**2")
+    linear(np.sum,        "sum(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims)")
+
+The first text is the *formula*: the arrays, called `x`, `y`, `z` in NumPy's order (a `*x` takes any number of them), then
+NumPy's keywords with their defaults; `x * y` also names an operator. Then one *derivative* for each array, `None` where there
+is none. One symbol each, everywhere: `g` the incoming gradient, `out` the result, `x, y, z` the arrays, keywords by name.
+
+This module knows neither graphs nor Tensors: it turns the texts into functions of arrays.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import inspect
+import itertools
+import linecache
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Derivative = str | Callable[..., Any] | None
+Interval = tuple[float, float]
+
+SYMBOLS = ("x", "y", "z")
+METADATA = frozenset({"shape", "ndim", "size", "dtype"})  # `x.shape` in a rule does not keep x itself alive
+
+
+class Formula(NamedTuple):
+    """How a primitive is called: `x @ y`, `sum(x, axis=None)`, `concatenate(*x, axis=0)`."""
+
+    name: str
+    arrays: tuple[str, ...]
+    starred: str | None  # the array argument that takes any number of arrays
+    defaults: Mapping[str, Any]  # of the arrays that may be left out
+    keywords: Mapping[str, Any]
+    operator: str | None  # the symbol, where the formula is an operator
+
+
+class Rule:
+    """The derivatives of a row, for one choice of the arrays that need them.
+
+    `saves` names the values, among the arrays and `out`, that the derivatives ask for. `pull(node, saved, g)`, given these
+    values in this order, returns one gradient for each input, None where it is not needed.
+    """
+
+    def __init__(self, primitive: Primitive, needed: tuple[bool, ...]) -> None:
+        self._primitive = primitive
+        self._namespace = dict(primitive.namespace)
+        self._terms = [
+            vector_jacobian(primitive, position, self._namespace) if wanted else None for position, wanted in enumerate(needed)
+        ]
+        used = dict.fromkeys(name for term in self._terms if term for name in _names(term))
+        values = (*primitive.formula.arrays, "out")
+        self.saves = tuple(name for name in used if name in values)
+        self._keywords = [name for name in used if name in primitive.formula.keywords]
+
+    @functools.cached_property
+    def pull(self) -> Callable[..., tuple[Any, ...]]:
+        """Written as a person would for this row and these arguments, and compiled when it is first called."""
+        formula = self._primitive.formula
+        metadata = _Metadata(formula.arrays)
+        terms = []
+        for position, (symbol, term) in enumerate(zip(formula.arrays, self._terms, strict=True)):
+            if symbol == formula.starred:
+                many = ast.unparse(metadata.visit(term)) if term else f"[None] * (len(node.inputs) - {position})"
+                terms.append(f"*{many}" if term else f"*({many})")
+            else:
+                terms.append(ast.unparse(metadata.visit(term)) if term else "None")
+        lines = [
+            f"def pull_{formula.name}(node, saved, g):",
+            *([f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []),
+            *(f"    {name} = node.keywords.get({name!r}, {formula.keywords[name]!r})" for name in self._keywords),
+            f"    return {', '.join(terms)},",
+        ]
+        return define("\n".join(lines), f"pull_{formula.name}", self._namespace)
+
+
+class Primitive:
+    """One row of the table.
+
+    `function` is what the forward pass calls; `kind` says what the derivatives state (`elementwise`: the partial
+    derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing); `domain` maps an
+    array's symbol to the open interval of its values; `kinks` maps points without a derivative to the value we take there.
+    `method`: NumPy has it as a method, too. `view`: the result may share the memory of x. `foreign`: a user's own.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        formula: str,
+        *derivatives: Derivative,
+        kind: str,
+        namespace: Mapping[str, Any],
+        method: bool = False,
+        view: bool = False,
+        foreign: bool = False,
+        names: Mapping[str, str] | None = None,
+        kinks: Mapping[tuple[float, ...], tuple[float, ...]] | None = None,
+        **domain: Interval,
+    ) -> None:
+        self.function = function
+        self.text = formula
+        self.derivatives = derivatives
+        self.kind = kind
+        self.namespace = namespace
+        self.method = method
+        self.view = view
+        self.foreign = foreign
+        self.names = names or {}
+        self.kinks = kinks or {}
+        self.domain = domain
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.text}>"
+
+    @property
+    def name(self) -> str:
+        """The function's name, as errors and pictures say it."""
+        return self.formula.name
+
+    @functools.cached_property
+    def formula(self) -> Formula:
+        """The parsed call."""
+        return _parse(self.text, self.function.__name__)
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """The forward pass on plain values."""
+        symbol = self.formula.operator
+        return OPERATORS[symbol] if symbol else getattr(self.function, "forward", self.function)
+
+    def evaluate(self, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+        """The forward pass, on the values of a node's inputs."""
+        if self.formula.starred:
+            position = self.formula.arrays.index(self.formula.starred)
+            values = (*values[:position], values[position:])
+        return self.call(*values, **keywords)
+
+    def rule(self, needed: tuple[bool, ...]) -> Rule:
+        """The derivatives for the arrays that are `needed`, as one function."""
+        return Rule(self, needed)
+
+
+# --- the constructors of rows ---------------------------------------------------------------------------------------------
+
+TABLE: dict[Callable[..., Any], Primitive] = {}
+
+
+def _row(kind: str) -> Callable[..., Primitive]:
+    def constructor(function: Callable[..., Any], formula: str, *derivatives: Derivative, **options: Any) -> Primitive:
+        namespace = sys._getframe(1).f_globals  # a row's expressions see the names of the file that they stand in
+        row = Primitive(function, formula, *derivatives, kind=kind, namespace=namespace, **options)
+        return TABLE.setdefault(function, row)
+
+    constructor.__name__ = kind
+    return constructor
+
+
+elementwise = _row("elementwise")  # states the partial derivatives
+linear = _row("linear")  # states the transposes, applied to g
+special = _row("special")  # states the vector-Jacobian products
+constant = _row("constant")  # derivative zero, but still a node
+
+
+def own(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of ours, written for arrays, be recorded as NumPy's are: by the protocol of NEP 18."""
+
+    @functools.wraps(function)
+    def dispatch(*arrays: Any, **keywords: Any) -> Any:
+        for array in arrays:
+            kind = type(array)
+            if kind is not np.ndarray and not isinstance(array, np.ndarray) and hasattr(kind, "__array_function__"):
+                result = array.__array_function__(dispatch, (kind,), arrays, keywords)
+                if result is not NotImplemented:
+                    return result
+        return function(*arrays, **keywords)
+
+    dispatch.forward = function  # type: ignore[attr-defined]
+    return dispatch
+
+
+INSPECTS: set[Callable[..., Any]] = set()  # functions that only look at their arguments: shape, allclose, ...
+CREATES: set[Callable[..., Any]] = set()  # functions that make new arrays: zeros_like, ...
+
+
+# --- reading the texts ----------------------------------------------------------------------------------------------------
+
+_SYMBOLS: dict[type[ast.AST], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+    ast.MatMult: "@", ast.USub: "-x", ast.UAdd: "+x", ast.Invert: "~x", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.BitXor: "^", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
+
+
+def _power(x: Any, y: Any) -> Any:
+    """x ** y as NumPy computes it for arrays: for its scalars it takes another, differently rounded path."""
+    return (np.asarray(x) if isinstance(x, np.generic) else x) ** (np.asarray(y) if isinstance(y, np.generic) else y)
+
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": _power, "@": operator.matmul, "-x": operator.neg, "+x": operator.pos,
+    "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt, "<=": operator.le,
+    ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+
+
+def _parse(text: str, name: str) -> Formula:
+    match ast.parse(text, mode="eval").body:
+        case ast.BinOp(op=op) | ast.Compare(ops=[op]):
+            return Formula(name, ("x", "y"), None, {}, {}, _SYMBOLS[type(op)])
+        case ast.UnaryOp(op=op):
+            return Formula(name, ("x",), None, {}, {}, _SYMBOLS[type(op)])
+        case ast.Call(func=ast.Name(id=called), args=args, keywords=keywords):
+            starred = next((arg.value.id for arg in args if isinstance(arg, ast.Starred)), None)
+            values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords}
+            optional = {key: value for key, value in values.items() if key in SYMBOLS}
+            arrays = (*(ast.unparse(arg).lstrip("*") for arg in args), *optional)
+            rest = {key: value for key, value in values.items() if key not in SYMBOLS}
+            return Formula(called, arrays, starred, optional, rest, None)
+    raise ValueError(f"formula {text!r} is neither an operator nor a call")
+
+
+def vector_jacobian(primitive: Primitive, position: int, namespace: dict[str, Any]) -> ast.expr:
+    """The gradient of one array as an expression in g; a derivative that is a function is called by name."""
+    derivative = primitive.derivatives[position]
+    if callable(derivative):
+        name = f"derivative_{position}"
+        namespace[name] = derivative
+        derivative = f"{name}({', '.join(inspect.signature(derivative).parameters)})"
+        expression = ast.parse(derivative, mode="eval").body
+    else:
+        expression = ast.parse(str(derivative), mode="eval").body
+    return _times_g(_Floats().visit(expression)) if primitive.kind == "elementwise" else expression
+
+
+def _times_g(partial: ast.expr) -> ast.expr:
+    """g times a partial derivative, without the multiplication where the partial derivative is 1, -1 or 1 / something."""
+    g = ast.Name("g", ast.Load())
+    match partial:
+        case ast.Constant(value=1):
+            return g
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
+            return ast.UnaryOp(ast.USub(), g)
+        case ast.BinOp(left=ast.Constant(value=1), op=ast.Div(), right=divisor):
+            return ast.BinOp(g, ast.Div(), divisor)
+    return ast.BinOp(g, ast.Mult(), partial)
+
+
+def _names(expression: ast.expr) -> Iterator[str]:
+    """The names whose values an expression uses; `x.shape` uses no value of x."""
+    if isinstance(expression, ast.Attribute) and expression.attr in METADATA and isinstance(expression.value, ast.Name):
+        return
+    if isinstance(expression, ast.Name):
+        yield expression.id
+    for child in ast.iter_child_nodes(expression):
+        yield from _names(child)  # type: ignore[arg-type]
+
+
+class _Floats(ast.NodeTransformer):
+    """Write 2 * x as 2.0 * x: NumPy takes a Python float faster than an int (exponents stay: x**2 is a square)."""
+
+    def visit_BinOp(self, operation: ast.BinOp) -> ast.expr:
+        self.generic_visit(operation)
+        if not isinstance(operation.op, ast.Pow):
+            operation.left, operation.right = map(self._float, (operation.left, operation.right))
+        return operation
+
+    @staticmethod
+    def _float(operand: ast.expr) -> ast.expr:
+        return ast.Constant(float(operand.value)) if isinstance(operand, ast.Constant) else operand
+
+
+class _Metadata(ast.NodeTransformer):
+    """Read `x.shape` from the graph's node: `node.inputs[0].shape`."""
+
+    def __init__(self, arrays: tuple[str, ...]) -> None:
+        self.nodes = {symbol: f"node.inputs[{position}]" for position, symbol in enumerate(arrays)} | {"out": "node"}
+
+    def visit_Attribute(self, attribute: ast.Attribute) -> ast.expr:
+        match attribute:
+            case ast.Attribute(value=ast.Name(id=symbol), attr=name) if symbol in self.nodes and name in METADATA:
+                return ast.parse(f"{self.nodes[symbol]}.{name}", mode="eval").body
+        self.generic_visit(attribute)
+        return attribute
+
+
+_generated = itertools.count()
+
+
+def define(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+    """Compile generated source; a traceback through it shows its lines, as through any other file."""
+    file = f"<autodiff {name} {next(_generated)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    exec(builtins.compile(source, file, "exec"), namespace)
+    return namespace[name]

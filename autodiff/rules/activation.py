@@ -1,0 +1,93 @@
+"""Our own primitives: functions that NumPy lacks, and that stability or speed does not allow to compose.
+
+The grammar is that of `elementwise.py`; a function of ours is written once, for arrays, and `own` lets Tensors record it.
+"""
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..primitive import elementwise, own, special
+from .reduction import kept, spread
+
+_SATURATED = {"e": 11.0, "f": 20.0, "d": 40.0}  # above, sigmoid(x) is 1 to the last bit, and below exp(x) cannot overflow
+
+
+@own
+def sigmoid(x: Any) -> Any:
+    """The logistic function 1 / (1 + exp(-x)), elementwise, without overflow: e / (1 + e) with e = exp(x).
+
+    >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
+    array([0. , 0.5, 1. ])
+    """
+    e = np.exp(np.minimum(x, _SATURATED.get(getattr(x, "dtype", np.dtype(float)).char, 40.0)))
+    return e / (1.0 + e)
+
+
+@own
+def relu(x: Any) -> Any:
+    """max(x, 0), elementwise; its derivative at 0 is 0 (Nair and Hinton, 2010).
+
+    >>> relu(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+    return np.maximum(x, 0)
+
+
+@own
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), elementwise, without overflow (Dugas et al., 2001).
+
+    >>> softplus(np.array([-1e4, 0.0, 1e4]))
+    array([0.00000000e+00, 6.93147181e-01, 1.00000000e+04])
+    """
+    return np.logaddexp(x, 0)
+
+
+@own
+def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over `axis`, without overflow, as `scipy.special.logsumexp`.
+
+    >>> float(logsumexp(np.array([1e4, 1e4])).round(4))
+    10000.6931
+    """
+    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shift = np.where(np.isfinite(top), top, 0)
+    with np.errstate(divide="ignore"):  # the logarithm of an empty sum, or of a sum of zeros, is -inf
+        out = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
+    return out if keepdims else np.reshape(out, kept(np.shape(x), axis, drop=True))[()]
+
+
+@own
+def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
+    """exp(x) / sum(exp(x)) over `axis`, without overflow (Bridle, 1990), as `scipy.special.softmax`.
+
+    >>> softmax(np.array([1e4, 1e4]))
+    array([0.5, 0.5])
+    """
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@own
+def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
+    """log(softmax(x)) over `axis`, without overflow, as `scipy.special.log_softmax`.
+
+    >>> log_softmax(np.array([1e4, 0.0]))
+    array([     0., -10000.])
+    """
+    shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+# fmt: off
+elementwise(sigmoid,  "sigmoid(x)",                               "out * (1 - out)")
+elementwise(softplus, "softplus(x)",                              "sigmoid(x)")
+special(relu,         "relu(x)",                                  "np.where(out > 0, g, 0)", kinks={(0,): (0,)})
+special(logsumexp,    "logsumexp(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims) * np.exp(x - spread(out, x.shape, axis, keepdims))")
+special(softmax,      "softmax(x, axis=-1)",                      "out * (g - (g * out).sum(axis=axis, keepdims=True))")
+special(log_softmax,  "log_softmax(x, axis=-1)",                  "g - np.exp(out) * g.sum(axis=axis, keepdims=True)")
+# fmt: on

@@ -1,0 +1,192 @@
+"""Functions of functions: from f, its gradient. They see a graph only through `pull`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import primitive as table
+from .derivative import pull
+from .errors import GradientError, describe
+from .graph import Graph
+from .rules.shape import identity
+from .tensor import Tensor
+
+
+def gradients(output: Tensor, wrt: Sequence[Tensor], *, gradient: Any = None, record: bool = False) -> list[Any]:
+    """d output / d w for each w of `wrt`, leaves or not; touches no `.grad`.
+
+    Arrays of the shape and dtype of each w, zeros where the output does not depend on it; Tensors with `record=True`,
+    which can be differentiated again. A non-scalar output needs `gradient`, of its shape.
+
+    >>> x = Tensor([1.0, 2.0])
+    >>> y = x**2
+    >>> gradients(np.sum(y * y), [x, y])
+    [array([ 4., 32.]), array([2., 8.])]
+    """
+    for w in wrt:
+        if not isinstance(w, Tensor):
+            raise GradientError(f"gradients: wrt holds Tensors, got {type(w).__name__} {describe(w, '')}")
+    output._read()
+    targets = [w._node.variable or w._node if w.is_leaf else w._node for w in map(_current, wrt)]
+    start = output._incoming(gradient)
+    if record:
+        start = gradient if isinstance(gradient, Tensor) else Tensor._plain(start)
+    found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
+    zeros = (lambda w: Tensor._plain(np.zeros(w.shape, w.dtype))) if record else (lambda w: np.zeros(w.shape, w.dtype))
+    return [_result(found[target], record) if target in found else zeros(w) for w, target in zip(wrt, targets, strict=True)]
+
+
+def _current(tensor: Tensor) -> Tensor:
+    tensor._read()
+    return tensor
+
+
+def _result(gradient: Any, record: bool) -> Any:
+    return gradient if record else np.asarray(gradient)
+
+
+def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """The function that returns the gradient of a scalar f with respect to the argument (or arguments) `argnums`.
+
+    Arguments are arrays, or nested tuples, lists and dicts of them; the gradient has the same structure. Nests freely.
+
+    >>> grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    >>> float(grad(grad(lambda x: x**3))(2.0))
+    12.0
+    """
+    both = value_and_grad(f, argnums)
+
+    @functools.wraps(f)
+    def gradient(*arguments: Any, **keywords: Any) -> Any:
+        return both(*arguments, **keywords)[1]
+
+    return gradient
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """As `grad`, returning `(f(...), gradient)`.
+
+    >>> value_and_grad(lambda w: np.sum(w * w))(np.array([3.0]))
+    (array(9.), array([6.]))
+    """
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @functools.wraps(f)
+    def both(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:
+        if any(not -len(arguments) <= n < len(arguments) for n in numbers):
+            raise GradientError(f"grad: argnums={argnums}, but {_name(f)} was given {len(arguments)} arguments")
+        lifted, leaves = list(arguments), []
+        for n in numbers:
+            lifted[n] = _lift(arguments[n], leaves)
+        output = f(*lifted, **keywords)
+        if not isinstance(output, Tensor) or output.shape != ():
+            what = f"a Tensor of shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
+            raise GradientError(f"grad: {_name(f)} must return a scalar Tensor, and returned {what}: np.sum it, or use vjp")
+        record = _depends_on_others(output, leaves)
+        found = iter(gradients(output, leaves, record=record) if output.requires_grad else _zeros(leaves))
+        found_by_argument = tuple(_restore(arguments[n], found) for n in numbers)
+        return (output if record else _array(output)), found_by_argument[0] if isinstance(argnums, int) else found_by_argument
+
+    return both
+
+
+def vjp(f: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`f(*arguments)`, and the function that pulls a gradient of it back to the arguments.
+
+    >>> y, back = vjp(lambda x, w: x * w, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> back(np.array([1.0, 10.0]))
+    (array([ 3., 40.]), array([ 1., 20.]))
+    """
+    leaves: list[Tensor] = []
+    lifted = [_lift(argument, leaves) for argument in arguments]
+    output = f(*lifted)
+    if not isinstance(output, Tensor):
+        raise GradientError(f"vjp: {_name(f)} must return a Tensor, and returned {type(output).__name__}")
+    record = _depends_on_others(output, leaves)
+
+    def back(gradient: Any) -> tuple[Any, ...]:
+        again = record or isinstance(gradient, Tensor)
+        found = gradients(output, leaves, gradient=gradient, record=again) if output.requires_grad else _zeros(leaves)
+        restored = iter(found)
+        return tuple(_restore(argument, restored) for argument in arguments)
+
+    return (output if record else _array(output)), back
+
+
+def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "special") -> Callable[..., Any]:
+    """A user's own differentiable function: what it computes, and its derivative, in three lines.
+
+    `function` takes arrays, one for each derivative, then keywords with defaults, and is called with plain arrays. Each
+    derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out` (the result),
+    `x, y, z` (the arrays) and the keywords; None where there is none. With `kind="elementwise"` it is the partial derivative.
+    Written with NumPy functions it can itself be differentiated. A wrong one is not noticed here: compare with differences.
+
+    >>> cube = primitive(lambda x: x**3, "g * 3 * x**2")
+    >>> grad(lambda x: np.sum(cube(x)))(np.array([2.0]))
+    array([12.])
+    """
+    if kind not in ("elementwise", "special", "linear"):
+        raise ValueError(f"primitive: kind must be 'elementwise', 'linear' or 'special', got {kind!r}")
+    parameters = list(inspect.signature(function).parameters.values())
+    if not 0 < len(derivatives) <= min(len(parameters), len(table.SYMBOLS)):
+        raise ValueError(f"primitive: {_name(function)} takes {len(parameters)} arguments, and {len(derivatives)} derivatives were given")
+    keywords = [parameter for parameter in parameters[len(derivatives) :]]
+    name = function.__name__ if function.__name__.isidentifier() else "function"
+    formula = table.Formula(
+        name, table.SYMBOLS[: len(derivatives)], None, {}, {keyword.name: keyword.default for keyword in keywords}, None
+    )
+    dispatch = table.own(function)
+    namespace = {"np": np} | sys._getframe(1).f_globals
+    row = table.Primitive(dispatch, f"{name}(...)", *derivatives, kind=kind, namespace=namespace, foreign=True)
+    row.formula = formula
+    table.TABLE[dispatch] = row
+    return dispatch
+
+
+# --- nested structures of arrays ------------------------------------------------------------------------------------------
+
+
+def _lift(argument: Any, leaves: list[Tensor]) -> Any:
+    """The structure with a fresh Tensor for each array, appended to `leaves`; an outer Tensor stays connected."""
+    if isinstance(argument, dict):
+        return {key: _lift(value, leaves) for key, value in argument.items()}
+    if isinstance(argument, (list, tuple)):
+        items = [_lift(item, leaves) for item in argument]
+        return type(argument)(*items) if hasattr(argument, "_fields") else type(argument)(items)
+    leaf = identity(argument) if isinstance(argument, Tensor) and argument.requires_grad else Tensor(argument)
+    leaves.append(leaf)
+    return leaf
+
+
+def _restore(argument: Any, found: Iterator[Any]) -> Any:
+    if isinstance(argument, dict):
+        return {key: _restore(value, found) for key, value in argument.items()}
+    if isinstance(argument, (list, tuple)):
+        items = [_restore(item, found) for item in argument]
+        return type(argument)(*items) if hasattr(argument, "_fields") else type(argument)(items)
+    return next(found)
+
+
+def _depends_on_others(output: Tensor, leaves: list[Tensor]) -> bool:
+    """Whether an enclosing differentiation sees this one: then its results must stay in the graph."""
+    own_variables = {leaf._node.variable for leaf in leaves if leaf.is_leaf}
+    return any(leaf.needs and leaf.variable not in own_variables for leaf in Graph([output._node]).leaves)
+
+
+def _zeros(leaves: list[Tensor]) -> list[Any]:
+    return [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]
+
+
+def _array(output: Tensor) -> Any:
+    return np.array(output._read())
+
+
+def _name(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", type(f).__name__)
