@@ -32,12 +32,12 @@ def pull(
         return {source: gradient} if targets is None or source in targets else {}
 
     horizon = min((target.index for target in targets), default=0) if targets is not None else 0  # older leads to no target
-    pending = {output: gradient}
-    heap: list[tuple[int, Node]] = []  # the nodes that wait, the latest first ...
-    only: Node | None = None  # ... unless there is only one, as in any chain
-    node = output
+    node, g = output, gradient
+    waiting: dict[Node, Any] = {}  # nodes that have gradient, in `heap` the latest first ...
+    heap: list[tuple[int, Node]] = []
+    only: Node | None = None  # ... unless there is only one, as in any chain: then it is here,
+    only_g: Any = None  # and its gradient
     while True:
-        g = pending.pop(node)
         if targets is not None and node in targets:
             found[node] = g if record else g.copy()
         saved = node.saved
@@ -46,36 +46,41 @@ def pull(
             saved = node.saved
         if record is not None:
             saved = _recorded(node, saved, record)
-        for x, gradient in zip(node.inputs, node.rule.pull(node, saved, g), strict=False):
-            if gradient is None or x.index < horizon:
-                continue
-            if gradient.shape != x.shape:
-                gradient = unbroadcast(gradient, x.shape)
-            if gradient.dtype is not x.dtype:
-                gradient = _cast(gradient, x.dtype)
-            if x.primitive is None:
+        for x, gx in node.rule.pull(node, saved, g):
+            if gx.shape != x.shape:
+                gx = unbroadcast(gx, x.shape)
+            if gx.dtype is not x.dtype:
+                gx = _cast(gx, x.dtype)
+            if x is only:
+                only_g = only_g + gx
+            elif x.primitive is None:
                 source = x.variable or x
                 if source in found:
-                    found[source] = found[source] + gradient
+                    found[source] = found[source] + gx
                 elif targets is None or source in targets:
-                    found[source] = _owned(gradient, g, node) if record is None else gradient
-            elif x in pending:
-                pending[x] = pending[x] + gradient
+                    if gx is g or gx.base is not None or node.primitive.foreign:  # somebody else may hold it
+                        gx = gx.copy()
+                    found[source] = gx
+            elif horizon and x.index < horizon:
+                continue
+            elif waiting and x in waiting:
+                waiting[x] = waiting[x] + gx
+            elif only is None and not heap:
+                only, only_g = x, gx
             else:
-                pending[x] = gradient
-                if only is None and not heap:
-                    only = x
-                else:
-                    if only is not None:
-                        heappush(heap, (-only.index, only))
-                        only = None
-                    heappush(heap, (-x.index, x))
+                if only is not None:
+                    waiting[only] = only_g
+                    heappush(heap, (-only.index, only))
+                    only = None
+                waiting[x] = gx
+                heappush(heap, (-x.index, x))
         if release:
             node.saved = None
         if only is not None:
-            node, only = only, None
+            node, g, only = only, only_g, None
         elif heap:
             node = heappop(heap)[1]
+            g = waiting.pop(node)
         else:
             return found
 
@@ -99,13 +104,6 @@ def _cast(gradient: Any, dtype: Any) -> Any:
     if gradient.dtype.kind == "c" and dtype.kind != "c":
         gradient = np.real(gradient)
     return gradient.astype(dtype)
-
-
-def _owned(gradient: Any, g: Any, node: Node) -> Any:
-    """`gradient` as an array that nobody else holds: not what came in, not a view, not a user function's own."""
-    if gradient is g or getattr(gradient, "base", None) is not None or node.primitive.foreign:
-        return gradient.copy()
-    return gradient
 
 
 def _recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], Any]) -> tuple[Any, ...]:

@@ -50,10 +50,13 @@ class Rule:
     """The derivatives of a row, for one choice of the arrays that need them.
 
     `saves` names the values, among the arrays and `out`, that the derivatives ask for. `pull(node, saved, g)`, given these
-    values in this order, returns one gradient for each input, None where it is not needed.
+    values in this order, returns pairs of an input and its gradient, for the inputs that need one.
     """
 
+    __slots__ = ("_keywords", "_namespace", "_primitive", "_terms", "pull", "saves")
+
     def __init__(self, primitive: Primitive, needed: tuple[bool, ...]) -> None:
+        self.pull: Callable[..., tuple[Any, ...]] = self._compile_and_pull
         self._primitive = primitive
         self._namespace = dict(primitive.namespace)
         self._terms = [
@@ -64,23 +67,26 @@ class Rule:
         self.saves = tuple(name for name in used if name in values)
         self._keywords = [name for name in used if name in primitive.formula.keywords]
 
-    @functools.cached_property
-    def pull(self) -> Callable[..., tuple[Any, ...]]:
-        """Written as a person would for this row and these arguments, and compiled when it is first called."""
+    def _compile_and_pull(self, node: Any, saved: tuple[Any, ...], g: Any) -> tuple[tuple[Any, Any], ...]:
+        """Many rules are never asked: each is compiled when it is first."""
+        self.pull = self._compile()
+        return self.pull(node, saved, g)
+
+    def _compile(self) -> Callable[..., tuple[Any, ...]]:
+        """Written as a person would for this row and these arguments."""
         formula = self._primitive.formula
         metadata = _Metadata(formula.arrays)
-        terms = []
+        pairs = []
         for position, (symbol, term) in enumerate(zip(formula.arrays, self._terms, strict=True)):
-            if symbol == formula.starred:
-                many = ast.unparse(metadata.visit(term)) if term else f"[None] * (len(node.inputs) - {position})"
-                terms.append(f"*{many}" if term else f"*({many})")
-            else:
-                terms.append(ast.unparse(metadata.visit(term)) if term else "None")
+            if term is not None:
+                gradient = ast.unparse(metadata.visit(term))
+                starred = symbol == formula.starred
+                pairs.append(f"*zip(node.inputs[{position}:], {gradient})" if starred else f"(node.inputs[{position}], {gradient})")
         lines = [
             f"def pull_{formula.name}(node, saved, g):",
             *([f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []),
             *(f"    {name} = node.keywords.get({name!r}, {formula.keywords[name]!r})" for name in self._keywords),
-            f"    return {', '.join(terms)},",
+            f"    return ({', '.join(pairs)},)",
         ]
         return define("\n".join(lines), f"pull_{formula.name}", self._namespace)
 

@@ -196,8 +196,9 @@ class Tensor(TensorMethods):
         array(6.)
         """
         for variable, g in pull(self._node, self._incoming(gradient), release=True).items():
-            old = variable.grad  # type: ignore[union-attr]
-            variable.grad = np.asarray(g) if old is None else np.asarray(old + g)  # type: ignore[union-attr]
+            if variable.grad is not None:
+                g = variable.grad + g
+            variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions
 
     def _incoming(self, gradient: Any) -> Any:
         """The gradient to start from, checked."""
@@ -230,10 +231,13 @@ class Tensor(TensorMethods):
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
-        if function in INSPECTS or function in CREATES:
+        record = _RECORDERS.get(function)
+        if record is not None and not keywords:
+            return record(*arguments)
+        if record is None and (function in INSPECTS or function in CREATES):
             plain = function(*map(_plain_value, arguments), **{key: _plain_value(value) for key, value in keywords.items()})
             return plain if function in INSPECTS else Tensor._plain(plain)
-        record = _RECORDERS.get(function) or self._recorder(function)
+        record = record or self._recorder(function)
         out = keywords.pop("out", None)
         if keywords:
             keywords = {record.names.get(key, key): value for key, value in keywords.items()}
@@ -585,13 +589,16 @@ def _in_place(primitive: Primitive, record: Callable[..., Any]) -> Callable[...,
     symbol, call, is_recording = primitive.formula.operator, primitive.call, recording.get
 
     def update(self: Tensor, other: Any) -> Tensor:
-        if is_recording() or self._node.primitive is not None:
+        node = self._node
+        if node.primitive is not None or is_recording():
             return self._update(record(self, other), symbol)
-        self._may_write(symbol)  # an optimizer's step
-        value = call(self._read(), _plain_value(other))
-        if value.shape != self._node.shape or value.dtype != self._node.dtype:
-            value = value.astype(_fitting(value, self, symbol))
-        self._replace(value)
+        if node.variable is None or node.variable.immutable:
+            self._may_write(symbol)
+        value = call(self._read(), other._read() if isinstance(other, Tensor) else other)  # an optimizer's step
+        if value.shape != node.shape or value.dtype is not node.dtype:
+            value = value.astype(_fitting(value, self, symbol), copy=False)
+        self._value = value
+        self._node = leaf(value, node.variable or Variable(), node.needs)
         return self
 
     return update

@@ -13,7 +13,10 @@ import numpy as np
 from ..primitive import elementwise, own, special
 from .reduction import kept, spread
 
-_SATURATED = {"e": 11.0, "f": 20.0, "d": 40.0}  # above, sigmoid(x) is 1 to the last bit, and below exp(x) cannot overflow
+# Where sigmoid(x) is 1 to the last bit and exp(x) does not overflow yet; and 1. NumPy takes 0-d arrays faster than floats.
+_SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40))}
+
+_DOUBLE = (40.0, 1.0)
 
 
 @own
@@ -23,8 +26,9 @@ def sigmoid(x: Any) -> Any:
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    e = np.exp(np.minimum(x, _SATURATED.get(getattr(x, "dtype", np.dtype(float)).char, 40.0)))
-    return e / (1.0 + e)
+    limit, one = _SATURATED.get(x.dtype.char, _DOUBLE) if isinstance(x, (np.ndarray, np.generic)) else _DOUBLE
+    e = np.exp(np.minimum(x, limit))
+    return e / (e + one)
 
 
 @own
