@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Graph, Leaf, Node, Variable, source_of
+from .graph import Graph, Node, Variable, source_of
 
 Source = Node | Variable
 
@@ -27,9 +27,8 @@ def pull(
     saved is dropped on the way. Returned arrays are no views and nobody else's.
     """
     found: dict[Source, Any] = {}
-    if isinstance(output, Leaf):
-        source = output.variable or output
-        return {source: gradient} if targets is None or source in targets else {}
+    if output.is_leaf:
+        return {output.variable: gradient} if targets is None or output.variable in targets else {}
 
     horizon = min((target.index for target in targets), default=0) if targets is not None else 0  # older leads to no target
     node, g = output, gradient
@@ -54,7 +53,7 @@ def pull(
             if x is only:
                 only_g = only_g + gx
             elif x.primitive is None:
-                source = x.variable or x
+                source = x.variable
                 if source in found:
                     found[source] = found[source] + gx
                 elif targets is None or source in targets:

@@ -18,15 +18,19 @@ next_index = itertools.count().__next__
 
 
 class Node:
-    """One value of a graph: `primitive(*inputs, **keywords)`.
+    """One value of a graph: `primitive(*inputs, **keywords)`, or a leaf, whose value was given from outside.
 
     Inputs are nodes or Python scalars (which keep NumPy's weak promotion). `needs` says whether a gradient is wanted;
     `saved` holds the values that `rule` asks for, or None after they were released. `index` grows in the order of
     recording, so that it sorts a graph topologically. `site` is room for the source line that made the value.
+
+    A leaf has no primitive; it has its `value`, and the `variable` of which this is one version (None for a plain operand,
+    which has neither name nor gradient). Both are one class, with no `__init__`: nodes are made in the hottest lines.
     """
 
     __slots__ = (
-        "__weakref__", "index", "inputs", "keywords", "name", "needs", "primitive", "rule", "saved", "shape", "dtype", "site",
+        "__weakref__", "dtype", "index", "inputs", "keywords", "name", "needs", "primitive", "rule", "saved", "shape", "site",
+        "value", "variable",
     )  # fmt: skip
 
     primitive: Primitive | None
@@ -40,6 +44,13 @@ class Node:
     index: int
     name: str | None
     site: Any
+    value: Any
+    variable: Variable | None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether its value was given, not computed."""
+        return self.primitive is None
 
     def __repr__(self) -> str:
         made_by = self.primitive.name if self.primitive else "leaf"
@@ -58,22 +69,10 @@ class Variable:
         self.index = next_index()  # earlier than every version
 
 
-class Leaf(Node):
-    """A value given from outside, as it was when it was recorded: one version of its variable.
-
-    A plain operand, which has neither name nor gradient, has no variable.
-    """
-
-    __slots__ = ("value", "variable")
-
-    value: Any
-    variable: Variable | None
-
-
-def leaf(value: Any, variable: Variable | None, needs: bool) -> Leaf:
-    """A new leaf (a function: calling a class that has an `__init__` costs twice as much)."""
-    node: Leaf = object.__new__(Leaf)
-    node.primitive = node.rule = node.site = None
+def leaf(value: Any, variable: Variable | None, needs: bool) -> Node:
+    """A leaf: a version of a variable, or a plain operand."""
+    node = Node()
+    node.primitive = node.rule = None
     node.inputs = node.saved = ()
     node.keywords = NOTHING
     node.value = value
@@ -94,15 +93,15 @@ class Graph:
         self.nodes: tuple[Node, ...] = tuple(sorted(_reachable(outputs), key=lambda node: node.index))
 
     @property
-    def leaves(self) -> tuple[Leaf, ...]:
+    def leaves(self) -> tuple[Node, ...]:
         """The values given from outside, in the order in which they were recorded."""
-        return tuple(node for node in self.nodes if isinstance(node, Leaf))
+        return tuple(node for node in self.nodes if node.is_leaf)
 
     def evaluate(self, leaves: Mapping[Variable, Any] | None = None) -> dict[Node, Any]:
         """The value of every node, leaves replaced by the given ones: the same calls, hence the same bits."""
         values: dict[Node, Any] = {}
         for node in self.nodes:
-            if isinstance(node, Leaf):
+            if node.is_leaf:
                 values[node] = leaves.get(node.variable, node.value) if leaves and node.variable else node.value
             else:
                 assert node.primitive is not None
@@ -115,7 +114,7 @@ class Graph:
         for node in self.nodes:
             inputs = [x for x in node.inputs if isinstance(x, Node)]
             assert all(x in seen for x in inputs), f"{node} uses a value that is recorded after it"
-            assert isinstance(node, Leaf) or node.needs <= any(x.needs for x in inputs), f"{node} needs what no input needs"
+            assert node.is_leaf or node.needs <= any(x.needs for x in inputs), f"{node} needs what no input needs"
             seen.add(node)
 
     def restore(self) -> None:

@@ -180,18 +180,27 @@ constant = _row("constant")  # derivative zero, but still a node
 
 def own(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function of ours, written for arrays, be recorded as NumPy's are: by the protocol of NEP 18."""
+    tensor: Any = ()
+    record = function
 
     @functools.wraps(function)
     def dispatch(*arrays: Any, **keywords: Any) -> Any:
+        if isinstance(arrays[0], tensor):
+            return record(*arrays, **keywords)
         for array in arrays:
             kind = type(array)
-            if kind is not np.ndarray and not isinstance(array, np.ndarray) and hasattr(kind, "__array_function__"):
+            if not isinstance(array, np.ndarray) and hasattr(kind, "__array_function__"):
                 result = array.__array_function__(dispatch, (kind,), arrays, keywords)
                 if result is not NotImplemented:
                     return result
         return function(*arrays, **keywords)
 
-    dispatch.forward = function  # type: ignore[attr-defined]
+    def shorten(kind: type, recorder: Callable[..., Any]) -> None:
+        """Know the type that asks most, and what it answers."""
+        nonlocal tensor, record
+        tensor, record = kind, recorder
+
+    dispatch.forward, dispatch.shorten = function, shorten  # type: ignore[attr-defined]
     return dispatch
 
 
@@ -215,7 +224,7 @@ def _power(x: Any, y: Any) -> Any:
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": _power, "@": operator.matmul, "-x": operator.neg, "+x": operator.pos,
+    "%": operator.mod, "**": _power, "@": np.matmul, "-x": operator.neg, "+x": operator.pos,
     "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt, "<=": operator.le,
     ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip

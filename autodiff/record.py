@@ -71,13 +71,13 @@ _CONSTANT = """\
 
 _NODE = """\
     result = new(Tensor)
-    result._node = node = new(Node)
+    result._node = node = Node()
     node.primitive = primitive
     node.inputs = ({nodes},)
-    node.keywords = {node_keywords}
+    node.keywords = {keywords}
     node.shape = out.shape
     node.dtype = out.dtype
-    node.name = node.site = None
+    node.name = None
     node.index = next_index()
 """
 
@@ -109,18 +109,17 @@ def generate(primitive: Primitive, tensor: type) -> Callable[..., Any]:
         "constant_operand": constant_operand, "plain_operand": plain_operand, "ndarray": np.ndarray, "starred_operands": starred_operands, "NOTHING": {}, "__name__": __name__, "link": tensor._view,
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
-    keywords = "**keywords" if formula.keywords else ""
     source = [
         f"def record_{name}({_signature(primitive, namespace)}):\n",
         *(_LOAD.format(x=symbol, name=name) for symbol in fixed),
         _LOAD_STARRED.format(x=formula.starred, name=name) if formula.starred else "",
         _gather_keywords(primitive, namespace),
-        _CALL.format(call=_call(primitive, keywords), name=name, operands=", ".join(formula.arrays)),
+        _CALL.format(call=_call(primitive), name=name, operands=", ".join(formula.arrays)),
         "    x_needs = x_needs and recording()\n" if primitive.view else _NO_GRAD,
         *(_CONSTANT.format(x=symbol, name=name) for symbol in fixed),
         _NODE.format(
             nodes=", ".join("*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays),
-            node_keywords="keywords" if keywords else "NOTHING",
+            keywords="keywords" if formula.keywords else "NOTHING",
         ),
         *_rules(primitive, namespace),
         _NO_RULE,
@@ -141,17 +140,18 @@ def _numpy_names(primitive: Primitive) -> dict[str, str]:
     return dict(zip(parameters, primitive.formula.arrays)) | dict(primitive.names)
 
 
-def _call(primitive: Primitive, keywords: str) -> str:
+def _call(primitive: Primitive) -> str:
     """The forward pass: NumPy's function, or the method that it wraps, which is faster."""
     first, *rest = [f"{symbol}_value" for symbol in primitive.formula.arrays]
     symbol = primitive.formula.operator
-    if symbol and symbol != "**":
+    if symbol and symbol not in ("**", "@"):
         return f"{first} {symbol} {rest[0]}" if rest else symbol.replace("x", first)
-    arguments = [*rest, *filter(None, [keywords])]
-    call = f"call({', '.join([first, *arguments])})"
-    if not primitive.method:
-        return call
-    return f"{first}.{primitive.name}({', '.join(arguments)}) if type({first}) is ndarray else {call}"
+    plain = f"call({', '.join([first, *rest])})"
+    if primitive.method:
+        plain = f"{first}.{primitive.name}({', '.join(rest)}) if type({first}) is ndarray else {plain}"
+    if not primitive.formula.keywords:
+        return plain
+    return f"call({', '.join([first, *rest])}, **keywords) if keywords else {plain}"
 
 
 def _signature(primitive: Primitive, namespace: dict[str, Any]) -> str:

@@ -167,7 +167,8 @@ class Tensor(TensorMethods):
 
     def item(self, *index: int) -> Any:
         """The only element (or the one at `index`) as a Python number, without gradient."""
-        return np.asarray(self._read()).item(*index)
+        value = self._read()
+        return value.item(*index) if isinstance(value, np.generic) else np.asarray(value).item(*index)
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers, without gradient."""
@@ -480,6 +481,9 @@ class no_grad:
         return call
 
 
+_UNNAMED = Variable(immutable=True)
+
+
 def constant(data: Any, name: str | None = None, *, copy: bool = True) -> Tensor:
     """A named, immutable value without gradient: data that is used again and again.
 
@@ -492,8 +496,9 @@ def constant(data: Any, name: str | None = None, *, copy: bool = True) -> Tensor
     """
     if isinstance(data, Tensor):
         data = data.numpy()
-    value = data if not copy and isinstance(data, np.ndarray) else _numbers(data, None, "constant")
-    return Tensor._of(leaf(value, Variable(name, immutable=True), False), value)
+    adopt = not copy and type(data) is np.ndarray and data.dtype.kind in "fiubc"
+    value = data if adopt else _numbers(data, None, "constant")
+    return Tensor._of(leaf(value, Variable(name, immutable=True) if name else _UNNAMED, False), value)
 
 
 def read_only(value: Any) -> Any:
@@ -565,6 +570,8 @@ class _WhenFirstUsed:
 def _install(primitive: Primitive) -> None:
     """Give Tensor the operator and the method that a row names."""
     record = functools.partial(recorder, primitive.function, Tensor)
+    if hasattr(primitive.function, "shorten"):
+        primitive.function.shorten(Tensor, lambda *arrays, **keywords: _shortened(primitive)(*arrays, **keywords))
     if primitive.text == "abs(x)":
         setattr(Tensor, "__abs__", _WhenFirstUsed("__abs__", record))
     if not primitive.text.endswith(")"):
@@ -581,6 +588,12 @@ def _install(primitive: Primitive) -> None:
         setattr(Tensor, name, _WhenFirstUsed(name, record))
 
 
+def _shortened(primitive: Primitive) -> Callable[..., Any]:
+    record = recorder(primitive.function, Tensor)
+    primitive.function.shorten(Tensor, record)
+    return record
+
+
 def _reflected(record: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: record(other, self)
 
@@ -594,7 +607,8 @@ def _in_place(primitive: Primitive, record: Callable[..., Any]) -> Callable[...,
             return self._update(record(self, other), symbol)
         if node.variable is None or node.variable.immutable:
             self._may_write(symbol)
-        value = call(self._read(), other._read() if isinstance(other, Tensor) else other)  # an optimizer's step
+        old = self._value  # an optimizer's step
+        value = call(self._settle() if old is None else old, other._read() if isinstance(other, Tensor) else other)
         if value.shape != node.shape or value.dtype is not node.dtype:
             value = value.astype(_fitting(value, self, symbol), copy=False)
         self._value = value

@@ -1,0 +1,54 @@
+"""Who takes part. Each contestant is a class in a module of its own, so that a process imports one library only.
+
+Each is written as a user who cares for speed writes it with the library's own functions and its defaults (so
+MyGrad guards its arrays against being written, which is a promise of ours too).
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from tests.benchmarks.workloads import Array, Problem
+
+
+class Contestant(Protocol):
+    """One network in training."""
+
+    def __init__(self, problem: Problem) -> None: ...
+
+    def step(self) -> Any:
+        """Forward, backward and SGD update; returns the loss before the update."""
+
+    def weights(self) -> list[Array]:
+        """The present weights, each of shape (n_in, n_out)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contestant by name: where it is and what it needs."""
+
+    label: str
+    module: str
+    class_name: str
+    package: str  # as it is imported
+    install: str  # what pip is to install
+
+    @property
+    def installed(self) -> bool:
+        return find_spec(self.package) is not None
+
+    def load(self) -> type[Contestant]:
+        return getattr(import_module(f"{__name__}.{self.module}"), self.class_name)
+
+
+CONTESTANTS = {
+    "nn": Entry("ours, nn.TrainStep", "ours", "TrainStep", "nn", "."),
+    "loop": Entry("ours, nn with the loop written out", "ours", "Loop", "nn", "."),
+    "seed-style": Entry("ours, in the seed's own style", "ours", "SeedStyle", "autodiff", "."),
+    "pytorch": Entry("PyTorch, optim.SGD", "pytorch", "PyTorch", "torch", "torch"),
+    "torch-style": Entry("PyTorch in the seed's style", "pytorch", "SeedStyle", "torch", "torch"),
+    "mygrad": Entry("MyGrad", "mygrad", "MyGrad", "mygrad", "mygrad"),
+    "hips": Entry("HIPS autograd", "hips", "Hips", "autograd", "autograd"),
+    "by-hand": Entry("hand-derived NumPy", "by_hand", "ByHand", "numpy", "numpy"),
+}

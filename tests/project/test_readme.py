@@ -1,0 +1,42 @@
+"""The README is a program: its code runs, and its commands are the ones that CI runs."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+CODE = [block for language, block in BLOCKS if language == "python"]
+COMMANDS = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines() if line]
+
+
+@pytest.mark.parametrize("code", CODE)
+def test_the_code_runs_and_prints_what_it_says(code, capsys):
+    """A comment after a print says what it prints."""
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out.split() == " ".join(re.findall(r"^print\(.*\) *# (.*)$", code, re.MULTILINE)).split()
+
+
+def test_the_two_commands_come_first_and_set_everything_up():
+    main_job, tests = COMMANDS[:2]
+    setup = "python3 -m venv .venv && .venv/bin/pip install -q "
+    assert main_job == f"{setup}. && .venv/bin/python examples/grades.py"
+    assert tests == f'{setup}".[test]" && .venv/bin/python -m pytest'
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_name_what_exists(command):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {extra for group in re.findall(r"\.\[(.*?)\]", command) for extra in group.split(",")} <= set(extras)
+    for path in re.findall(r"[\w/]+\.py\b", command):
+        assert (ROOT / path).exists()
+
+
+def test_the_map_of_the_house_is_true():
+    """Every file and folder that the map names is there."""
+    (house,) = (block for language, block in BLOCKS if language == "text")
+    for path in re.findall(r"^\S+", house, re.MULTILINE):
+        assert (ROOT / path).exists(), path
