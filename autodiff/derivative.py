@@ -30,42 +30,42 @@ def pull(
     if output.is_leaf:
         return {output.variable: gradient} if targets is None or output.variable in targets else {}
 
-    horizon = min((target.index for target in targets), default=0) if targets is not None else 0  # older leads to no target
+    partial = targets is not None
+    horizon = min((target.index for target in targets), default=0) if partial else 0  # what is older leads to no target
     node, g = output, gradient
     waiting: dict[Node, Any] = {}  # nodes that have gradient, in `heap` the latest first ...
     heap: list[tuple[int, Node]] = []
     only: Node | None = None  # ... unless there is only one, as in any chain: then it is here,
     only_g: Any = None  # and its gradient
     while True:
-        if targets is not None and node in targets:
-            found[node] = g if record else g.copy()
         saved = node.saved
         if saved is None:
             Graph([node]).restore()
             saved = node.saved
-        if record is not None:
-            saved = _recorded(node, saved, record)
+        if partial:
+            if node in targets:
+                found[node] = g if record else g.copy()
+            if record:
+                saved = _recorded(node, saved, record)
         for x, gx in node.rule.pull(node, saved, g):
             if gx.shape != x.shape:
                 gx = unbroadcast(gx, x.shape)
             if gx.dtype is not x.dtype:
                 gx = _cast(gx, x.dtype)
-            if x is only:
-                only_g = only_g + gx
-            elif x.primitive is None:
+            if x.primitive is None:
                 source = x.variable
                 if source in found:
                     found[source] = found[source] + gx
-                elif targets is None or source in targets:
+                elif not partial or source in targets:
                     if gx is g or gx.base is not None or node.primitive.foreign:  # somebody else may hold it
                         gx = gx.copy()
                     found[source] = gx
-            elif horizon and x.index < horizon:
-                continue
-            elif waiting and x in waiting:
-                waiting[x] = waiting[x] + gx
+            elif x is only:
+                only_g = only_g + gx
             elif only is None and not heap:
                 only, only_g = x, gx
+            elif x in waiting:
+                waiting[x] = waiting[x] + gx
             else:
                 if only is not None:
                     waiting[only] = only_g
@@ -81,6 +81,8 @@ def pull(
             node = heappop(heap)[1]
             g = waiting.pop(node)
         else:
+            return found
+        if node.index < horizon:
             return found
 
 

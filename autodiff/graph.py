@@ -81,7 +81,7 @@ def leaf(value: Any, variable: Variable | None, needs: bool) -> Node:
     node.shape = value.shape
     node.dtype = value.dtype
     node.index = next_index()
-    node.name = None if variable is None else variable.name
+    node.name = variable.name if variable else None
     return node
 
 

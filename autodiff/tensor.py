@@ -107,8 +107,8 @@ class Tensor(TensorMethods):
             gradient = np.array(gradient, dtype=self.dtype)
             if gradient.shape != self.shape:
                 raise ShapeError(f"grad: {describe(self, 'Tensor')} takes a gradient of its shape, got {gradient.shape}")
-        if not self.is_leaf:
-            raise GradientError(f".grad is kept for leaves only, and {describe(self, 'this Tensor')} is computed")
+        if not self._writable_leaf():
+            raise GradientError(f".grad is kept for leaves only, and {describe(self, 'this Tensor')} is computed or a constant")
         if self._node.variable is None:
             self._replace(self._read())
         self._node.variable.grad = gradient
@@ -121,7 +121,7 @@ class Tensor(TensorMethods):
     @name.setter
     def name(self, name: str | None) -> None:
         self._node.name = name
-        if self._node.variable is not None:
+        if self._writable_leaf() and self._node.variable is not None:
             self._node.variable.name = name
 
     @property
@@ -481,7 +481,7 @@ class no_grad:
         return call
 
 
-_UNNAMED = Variable(immutable=True)
+_CONSTANT = Variable(immutable=True)  # the one variable of all constants: they have no gradient, and no second version
 
 
 def constant(data: Any, name: str | None = None, *, copy: bool = True) -> Tensor:
@@ -496,9 +496,13 @@ def constant(data: Any, name: str | None = None, *, copy: bool = True) -> Tensor
     """
     if isinstance(data, Tensor):
         data = data.numpy()
-    adopt = not copy and type(data) is np.ndarray and data.dtype.kind in "fiubc"
-    value = data if adopt else _numbers(data, None, "constant")
-    return Tensor._of(leaf(value, Variable(name, immutable=True) if name else _UNNAMED, False), value)
+    if copy or type(data) is not np.ndarray or data.dtype.kind not in "fiubc":
+        data = _numbers(data, None, "constant")
+    tensor: Tensor = object.__new__(Tensor)
+    tensor._value = data
+    tensor._node = node = leaf(data, _CONSTANT, False)
+    node.name = name
+    return tensor
 
 
 def read_only(value: Any) -> Any:

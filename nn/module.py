@@ -59,12 +59,6 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         return self.forward(*inputs, **options)
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        """A call of the module *is* its forward: one Python call less for each layer, at each step."""
-        super().__init_subclass__(**options)
-        if "forward" in vars(cls) and "__call__" not in vars(cls):
-            cls.__call__ = cls.forward  # type: ignore[method-assign]
-
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(vars(self).get(name), Parameter) and not (value is None or isinstance(value, Parameter)):
             raise TypeError(
