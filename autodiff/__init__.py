@@ -15,22 +15,25 @@ The map of the house, from the ground up (imports run downwards in this order):
     rules/        the rows: elementwise, reduction, shape, indexing, product, activation
     graph         nodes, leaves, and Graph: what lies behind a value
     derivative    pull: a gradient, back through a graph; un-broadcasting and dtype, once
-    record        from a row, the function that calls NumPy and remembers the call
-    storage       views and writes on values that are never written
-    tensor        Tensor, NumPy's two protocols, no_grad, constant
-    transforms    grad, value_and_grad, vjp, gradients, primitive
+    operands      what is taken in: copies that no later write can reach
+    record        from a row, the function that calls NumPy and remembers the call; no_grad
+    storage       values, views and writes, on arrays that are never written
+    methods       the operators and methods of Tensor, from the table
+    tensor        Tensor, constant, and NumPy's two protocols
+    transforms    gradients, grad, value_and_grad, vjp, primitive
 
 To understand the engine, read primitive, rules/elementwise and derivative.
 """
 
 from . import errors
+from .record import no_grad
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
-from .tensor import Tensor, constant, no_grad
+from .tensor import Tensor, constant
 from .transforms import grad, gradients, primitive, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "constant", "errors", "grad", "gradients", "log_softmax", "logsumexp", "no_grad", "primitive", "relu", "sigmoid",
-    "softmax", "softplus", "value_and_grad", "vjp",
+    "Tensor", "constant", "errors", "grad", "gradients", "log_softmax", "logsumexp", "no_grad", "primitive", "relu",
+    "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip

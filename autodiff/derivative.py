@@ -1,4 +1,7 @@
-"""Reverse mode: `pull` a gradient back through a graph. What no rule mentions, broadcasting and dtype, is undone here, once."""
+"""Reverse mode: `pull` a gradient back through a graph.
+
+What no rule mentions, broadcasting and dtype, is undone here, once.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +31,18 @@ def pull(
     """
     found: dict[Source, Any] = {}
     if output.is_leaf:
-        return {output.variable: gradient} if targets is None or output.variable in targets else {}
+        source: Source = output.variable or output
+        return {source: gradient} if targets is None or source in targets else {}
 
     partial = targets is not None
-    horizon = min((target.index for target in targets), default=0) if partial else 0  # what is older leads to no target
+    horizon = min((target.index for target in targets or ()), default=0)  # what is older leads to no target
     node, g = output, gradient
     waiting: dict[Node, Any] = {}  # nodes that have gradient, in `heap` the latest first ...
     heap: list[tuple[int, Node]] = []
     only: Node | None = None  # ... unless there is only one, as in any chain: then it is here,
     only_g: Any = None  # and its gradient
     while True:
-        saved = node.saved
+        saved: Any = node.saved
         if saved is None:
             Graph([node]).restore()
             saved = node.saved
@@ -109,7 +113,8 @@ def _cast(gradient: Any, dtype: Any) -> Any:
 
 def _recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], Any]) -> tuple[Any, ...]:
     """What a rule needs, as Tensors that remember where it came from."""
-    return tuple(_tensors(source_of(node, name), value, record) for name, value in zip(node.rule.saves, saved, strict=True))
+    sources = [source_of(node, name) for name in node.rule.saves]
+    return tuple(_tensors(source, value, record) for source, value in zip(sources, saved, strict=True))
 
 
 def _tensors(origin: Any, value: Any, record: Callable[[Node, Any], Any]) -> Any:

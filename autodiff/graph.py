@@ -1,7 +1,7 @@
 """The graph: nodes that remember how a value was made, and `Graph`, what lies behind some of them.
 
-A node holds structure, and just those values that its derivative asks for. Values are never written once a node holds them;
-a value that was released is computed again, to the bit, from the leaves.
+A node holds structure, and just those values that its derivative asks for. Values are never written once a node
+holds them; a value that was released is computed again, to the bit, from the leaves.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from .primitive import Primitive, Rule
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -24,19 +22,20 @@ class Node:
     `saved` holds the values that `rule` asks for, or None after they were released. `index` grows in the order of
     recording, so that it sorts a graph topologically. `site` is room for the source line that made the value.
 
-    A leaf has no primitive; it has its `value`, and the `variable` of which this is one version (None for a plain operand,
-    which has neither name nor gradient). Both are one class, with no `__init__`: nodes are made in the hottest lines.
+    A leaf has no primitive; it has its `value`, and the `variable` of which this is one version (None for a plain
+    operand, which has neither name nor gradient). Both are one class, with no `__init__`: nodes are made in the
+    hottest lines.
     """
 
     __slots__ = (
-        "__weakref__", "dtype", "index", "inputs", "keywords", "name", "needs", "primitive", "rule", "saved", "shape", "site",
-        "value", "variable",
+        "__weakref__", "dtype", "index", "inputs", "keywords", "name", "needs", "primitive", "rule", "saved", "shape",
+        "site", "value", "variable",
     )  # fmt: skip
 
-    primitive: Primitive | None
+    primitive: Any  # a Primitive, or None for a leaf
     inputs: tuple[Any, ...]
     keywords: Mapping[str, Any]
-    rule: Rule | None
+    rule: Any  # a Rule of it, or None where no gradient is wanted
     saved: tuple[Any, ...] | None
     shape: tuple[int, ...]
     dtype: Any
@@ -129,7 +128,7 @@ class Graph:
 
 
 def source_of(node: Node, symbol: str) -> Any:
-    """The node (or scalar, or tuple of them) that `symbol`, one of `x`, `y`, `z` and `out`, stands for in the rule of `node`."""
+    """The node (or scalar, or tuple of them) that `x`, `y`, `z` or `out` stands for in the rule of `node`."""
     if symbol == "out":
         return node
     assert node.primitive is not None

@@ -1,22 +1,33 @@
-"""The operators and methods of `Tensor`: those that the table names come from it, the others are said with them."""
+"""The operators and methods of `Tensor`: what a row of the table names comes from it, the rest is said with NumPy."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .graph import Variable, leaf
+from .primitive import TABLE, Primitive
+from .record import recorder, recording
 from .rules.indexing import getitem, split
 from .rules.shape import cast
+from .storage import Stored, fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .tensor import Tensor
 
+BINARY = {
+    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul",
+    "&": "and", "|": "or", "^": "xor",
+}  # fmt: skip
+COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
+UNARY = {"-x": "neg", "+x": "pos", "~x": "invert"}
 
-class TensorMethods:
-    """What `Tensor` has of ndarray's methods beyond those that `install` takes from the table."""
+
+class Methods(Stored):
+    """What `Tensor` has of ndarray's operators and methods."""
 
     __slots__ = ()
 
@@ -26,20 +37,150 @@ class TensorMethods:
 
     def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """As ndarray's: `t.reshape(2, 3)` or `t.reshape((2, 3))`."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape, order=order)  # type: ignore[call-overload]
+        return call(np.reshape, self, shape[0] if len(shape) == 1 else shape, order=order)
 
     def transpose(self, *axes: Any) -> Tensor:
         """As ndarray's: `t.transpose()`, `t.transpose(1, 0)` or `t.transpose((1, 0))`."""
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore[call-overload]
+        return call(np.transpose, self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose."""
+        return call(np.transpose, self)
 
     def flatten(self, order: str = "C") -> Tensor:
         """As ndarray's: a copy in one dimension."""
-        return np.copy(np.ravel(self, order))  # type: ignore[call-overload]
+        return call(np.copy, call(np.ravel, self, order))
 
     def astype(self, dtype: Any) -> Tensor:
         """As ndarray's; the gradient comes back in this dtype."""
         return cast(self, dtype=np.dtype(dtype))
 
     def copy(self, order: str = "C") -> Tensor:
-        """As ndarray's; records, so that gradient flows through it."""
-        return np.copy(self, order)  # type: ignore[call-overload]
+        """As ndarray's; recorded, so that gradient flows through it."""
+        return call(np.copy, self, order)
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """As ndarray's: at a bound the gradient passes."""
+        return call(np.clip, self, min, max)
+
+    if TYPE_CHECKING:  # what `install` takes from the table; a test holds the two together
+        # fmt: off
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __rfloordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __rmod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __rand__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __ror__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __rxor__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def sum(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def prod(self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def var(self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor: ...  # noqa: E501
+        def std(self, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False) -> Tensor: ...  # noqa: E501
+        def cumsum(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Tensor: ...
+        def cumprod(self, axis: Any = None, dtype: Any = None, out: Any = None) -> Tensor: ...
+        def argmax(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def argmin(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def all(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def any(self, axis: Any = None, out: Any = None, keepdims: bool = False) -> Tensor: ...
+        def round(self, decimals: int = 0, out: Any = None) -> Tensor: ...
+        def dot(self, other: Any) -> Tensor: ...
+        def ravel(self, order: str = "C") -> Tensor: ...
+        def squeeze(self, axis: Any = None) -> Tensor: ...
+        def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
+        # fmt: on
+
+
+def call(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """Record a call of a NumPy function."""
+    return recorder(function, Stored._kind)(*arguments, **keywords)
+
+
+def install(tensor: Any) -> None:
+    """Give Tensor the operators and the methods that rows of the table name."""
+    Stored._kind = tensor
+    for row in TABLE.values():
+        for name, make in _attributes(row):
+            if name not in vars(Methods):
+                setattr(tensor, name, _WhenFirstUsed(tensor, name, make))
+        if shorten := getattr(row.function, "shorten", None):
+            shorten(tensor, functools.partial(call, row.function))
+
+
+class _WhenFirstUsed:
+    """An attribute that is made when it is first asked for: generating all of them would slow the import."""
+
+    def __init__(self, tensor: type, name: str, make: Callable[[], Callable[..., Any]]) -> None:
+        self.tensor, self.name, self.make = tensor, name, make
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        function: Any = self.make()
+        setattr(self.tensor, self.name, function)
+        return function if instance is None else function.__get__(instance, owner)
+
+
+def _attributes(row: Primitive) -> list[tuple[str, Callable[[], Callable[..., Any]]]]:
+    """The names that a row gives to Tensor, each with what makes it."""
+    record = functools.partial(recorder, row.function, Stored._kind)
+    if row.text == "abs(x)":
+        return [("__abs__", record)]
+    if row.text.endswith(")"):
+        return [(row.text.partition("(")[0], record)] if row.method else []
+    symbol = row.formula.operator or ""
+    if name := BINARY.get(symbol):
+        reflected, in_place = functools.partial(_reflected, record), functools.partial(_in_place, row, record)
+        return [(f"__{name}__", record), (f"__r{name}__", reflected), (f"__i{name}__", in_place)]
+    return [(f"__{COMPARE.get(symbol) or UNARY[symbol]}__", record)]
+
+
+def _reflected(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    record = make()
+    return lambda self, other: record(other, self)
+
+
+def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    record, compute, symbol, is_recording = make(), row.call, str(row.formula.operator), recording.get
+
+    def update(self: Stored, other: Any) -> Stored:
+        node = self._node
+        if node.primitive is not None or is_recording():
+            return self._update(record(self, other), symbol)
+        if node.variable is None or node.variable.immutable:
+            self._may_write(f"{symbol}=")
+        old = self._value  # an optimizer's step: nothing is recorded, the value is replaced
+        value = compute(self._settle() if old is None else old, other._read() if isinstance(other, Stored) else other)
+        if value.shape != node.shape or value.dtype is not node.dtype:
+            value = value.astype(fitting(value, node, symbol), copy=False)
+        self._value = value
+        self._node = leaf(value, node.variable or Variable(), node.needs)
+        return self
+
+    return update

@@ -6,9 +6,10 @@ differentiated, in Python expressions:
     elementwise(np.tanh,  "tanh(x)",                            "1 - out**2")
     linear(np.sum,        "sum(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims)")
 
-The first text is the *formula*: the arrays, called `x`, `y`, `z` in NumPy's order (a `*x` takes any number of them), then
-NumPy's keywords with their defaults; `x * y` also names an operator. Then one *derivative* for each array, `None` where there
-is none. One symbol each, everywhere: `g` the incoming gradient, `out` the result, `x, y, z` the arrays, keywords by name.
+The first text is the *formula*: the arrays, called `x`, `y`, `z` in NumPy's order (a `*x` takes any number of them),
+then NumPy's keywords with their defaults; `x * y` also names an operator. Then one *derivative* for each array, `None`
+where there is none. One symbol each, everywhere: `g` the incoming gradient, `out` the result, `x, y, z` the arrays,
+keywords by name.
 
 This module knows neither graphs nor Tensors: it turns the texts into functions of arrays.
 """
@@ -49,8 +50,8 @@ class Formula(NamedTuple):
 class Rule:
     """The derivatives of a row, for one choice of the arrays that need them.
 
-    `saves` names the values, among the arrays and `out`, that the derivatives ask for. `pull(node, saved, g)`, given these
-    values in this order, returns pairs of an input and its gradient, for the inputs that need one.
+    `saves` names the values, among the arrays and `out`, that the derivatives ask for. `pull(node, saved, g)`, given
+    these values in this order, returns pairs of an input and its gradient, for the inputs that need one.
     """
 
     __slots__ = ("_keywords", "_namespace", "_primitive", "_terms", "pull", "saves")
@@ -60,7 +61,8 @@ class Rule:
         self._primitive = primitive
         self._namespace = dict(primitive.namespace)
         self._terms = [
-            vector_jacobian(primitive, position, self._namespace) if wanted else None for position, wanted in enumerate(needed)
+            vector_jacobian(primitive, position, self._namespace) if wanted else None
+            for position, wanted in enumerate(needed)
         ]
         used = dict.fromkeys(name for term in self._terms if term for name in _names(term))
         values = (*primitive.formula.arrays, "out")
@@ -75,13 +77,13 @@ class Rule:
     def _compile(self) -> Callable[..., tuple[Any, ...]]:
         """Written as a person would for this row and these arguments."""
         formula = self._primitive.formula
-        metadata = _Metadata(formula.arrays)
+        metadata = _Metadata(formula)
         pairs = []
         for position, (symbol, term) in enumerate(zip(formula.arrays, self._terms, strict=True)):
             if term is not None:
                 gradient = ast.unparse(metadata.visit(term))
-                starred = symbol == formula.starred
-                pairs.append(f"*zip(node.inputs[{position}:], {gradient})" if starred else f"(node.inputs[{position}], {gradient})")
+                one, many = f"(node.inputs[{position}], {gradient})", f"*zip(node.inputs[{position}:], {gradient})"
+                pairs.append(many if symbol == formula.starred else one)
         lines = [
             f"def pull_{formula.name}(node, saved, g):",
             *([f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []),
@@ -96,8 +98,9 @@ class Primitive:
 
     `function` is what the forward pass calls; `kind` says what the derivatives state (`elementwise`: the partial
     derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing); `domain` maps an
-    array's symbol to the open interval of its values; `kinks` maps points without a derivative to the value we take there.
-    `method`: NumPy has it as a method, too. `view`: the result may share the memory of x. `foreign`: a user's own.
+    array's symbol to the open interval of its values; `kinks` maps points without a derivative to what we take there.
+    `names` are further names of NumPy's for the arrays. `method`: NumPy has it as a method, too. `view`: the result may
+    share the memory of x. `foreign`: a user's own.
     """
 
     def __init__(
@@ -130,6 +133,12 @@ class Primitive:
         return f"<primitive {self.text}>"
 
     @property
+    def differentiable(self) -> tuple[bool, ...]:
+        """Which of the arrays have a derivative."""
+        given = [derivative is not None for derivative in self.derivatives]
+        return (*given, *[False] * (len(self.formula.arrays) - len(given)))
+
+    @property
     def name(self) -> str:
         """The function's name, as errors and pictures say it."""
         return self.formula.name
@@ -157,7 +166,7 @@ class Primitive:
         return Rule(self, needed)
 
 
-# --- the constructors of rows ---------------------------------------------------------------------------------------------
+# --- the constructors of rows ---------------------------------------------------------------------------------------
 
 TABLE: dict[Callable[..., Any], Primitive] = {}
 
@@ -208,7 +217,7 @@ INSPECTS: set[Callable[..., Any]] = set()  # functions that only look at their a
 CREATES: set[Callable[..., Any]] = set()  # functions that make new arrays: zeros_like, ...
 
 
-# --- reading the texts ----------------------------------------------------------------------------------------------------
+# --- reading the texts ----------------------------------------------------------------------------------------------
 
 _SYMBOLS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
@@ -219,14 +228,15 @@ _SYMBOLS: dict[type[ast.AST], str] = {
 
 def _power(x: Any, y: Any) -> Any:
     """x ** y as NumPy computes it for arrays: for its scalars it takes another, differently rounded path."""
-    return (np.asarray(x) if isinstance(x, np.generic) else x) ** (np.asarray(y) if isinstance(y, np.generic) else y)
+    base: Any = np.asarray(x) if isinstance(x, np.generic) else x
+    return base ** (np.asarray(y) if isinstance(y, np.generic) else y)
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
     "%": operator.mod, "**": _power, "@": np.matmul, "-x": operator.neg, "+x": operator.pos,
-    "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt, "<=": operator.le,
-    ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
+    "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt,
+    "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 
 
@@ -237,13 +247,14 @@ def _parse(text: str, name: str) -> Formula:
         case ast.UnaryOp(op=op):
             return Formula(name, ("x",), None, {}, {}, _SYMBOLS[type(op)])
         case ast.Call(func=ast.Name(id=called), args=args, keywords=keywords):
-            starred = next((arg.value.id for arg in args if isinstance(arg, ast.Starred)), None)
-            values = {keyword.arg: ast.literal_eval(keyword.value) for keyword in keywords}
+            starred = next((ast.unparse(arg.value) for arg in args if isinstance(arg, ast.Starred)), None)
+            values = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
             optional = {key: value for key, value in values.items() if key in SYMBOLS}
             arrays = (*(ast.unparse(arg).lstrip("*") for arg in args), *optional)
             rest = {key: value for key, value in values.items() if key not in SYMBOLS}
             return Formula(called, arrays, starred, optional, rest, None)
-    raise ValueError(f"formula {text!r} is neither an operator nor a call")
+        case _:
+            raise ValueError(f"formula {text!r} is neither an operator nor a call")
 
 
 def vector_jacobian(primitive: Primitive, position: int, namespace: dict[str, Any]) -> ast.expr:
@@ -260,7 +271,7 @@ def vector_jacobian(primitive: Primitive, position: int, namespace: dict[str, An
 
 
 def _times_g(partial: ast.expr) -> ast.expr:
-    """g times a partial derivative, without the multiplication where the partial derivative is 1, -1 or 1 / something."""
+    """g times a partial derivative; no multiplication where that is 1, -1 or 1 / something."""
     g = ast.Name("g", ast.Load())
     match partial:
         case ast.Constant(value=1):
@@ -269,7 +280,8 @@ def _times_g(partial: ast.expr) -> ast.expr:
             return ast.UnaryOp(ast.USub(), g)
         case ast.BinOp(left=ast.Constant(value=1), op=ast.Div(), right=divisor):
             return ast.BinOp(g, ast.Div(), divisor)
-    return ast.BinOp(g, ast.Mult(), partial)
+        case _:
+            return ast.BinOp(g, ast.Mult(), partial)
 
 
 def _names(expression: ast.expr) -> Iterator[str]:
@@ -285,29 +297,32 @@ def _names(expression: ast.expr) -> Iterator[str]:
 class _Floats(ast.NodeTransformer):
     """Write 2 * x as 2.0 * x: NumPy takes a Python float faster than an int (exponents stay: x**2 is a square)."""
 
-    def visit_BinOp(self, operation: ast.BinOp) -> ast.expr:
-        self.generic_visit(operation)
-        if not isinstance(operation.op, ast.Pow):
-            operation.left, operation.right = map(self._float, (operation.left, operation.right))
-        return operation
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Pow):
+            node.left, node.right = self._float(node.left), self._float(node.right)
+        return node
 
     @staticmethod
     def _float(operand: ast.expr) -> ast.expr:
-        return ast.Constant(float(operand.value)) if isinstance(operand, ast.Constant) else operand
+        return ast.Constant(float(ast.literal_eval(operand))) if isinstance(operand, ast.Constant) else operand
 
 
 class _Metadata(ast.NodeTransformer):
-    """Read `x.shape` from the graph's node: `node.inputs[0].shape`."""
+    """Read `x.shape` from the graph's node, `node.inputs[0].shape`; of a `*x` a list of them."""
 
-    def __init__(self, arrays: tuple[str, ...]) -> None:
-        self.nodes = {symbol: f"node.inputs[{position}]" for position, symbol in enumerate(arrays)} | {"out": "node"}
+    def __init__(self, formula: Formula) -> None:
+        self.nodes = {"out": "node.{}"}
+        for position, symbol in enumerate(formula.arrays):
+            one, many = f"node.inputs[{position}].{{}}", f"[x.{{}} for x in node.inputs[{position}:]]"
+            self.nodes[symbol] = many if symbol == formula.starred else one
 
-    def visit_Attribute(self, attribute: ast.Attribute) -> ast.expr:
-        match attribute:
-            case ast.Attribute(value=ast.Name(id=symbol), attr=name) if symbol in self.nodes and name in METADATA:
-                return ast.parse(f"{self.nodes[symbol]}.{name}", mode="eval").body
-        self.generic_visit(attribute)
-        return attribute
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        symbol = ast.unparse(node.value)
+        if symbol not in self.nodes or node.attr not in METADATA:
+            return node
+        return ast.parse(self.nodes[symbol].format(node.attr), mode="eval").body
 
 
 _generated = itertools.count()

@@ -2,21 +2,25 @@
 
 A Tensor normally keeps its value and node itself. Two kinds ask each time that they are read, through a link:
 
-- `Exposed`: a leaf whose array the user holds, by `w.data`. He may write to it at any time, so each recording copies it.
-- `View`: what `x[1:]`, `x.T` or `x.reshape(...)` made. A write to any member of the family gives the *root* a new value;
-  a view that finds another node under its root than it was made from (its `origin`) is made again from there.
+- `Exposed`: a leaf whose array the user holds, by `w.data`, and may write to at any time: each recording copies it.
+- `View`: what `x[1:]`, `x.T` or `x.reshape(...)` made. A write to any member of the family gives the *root* a new
+  value; a view that finds another node under its root than it was made from (its `origin`) is made again from there.
 
 So a write never changes an array that a graph holds: it makes new nodes, and gradients flow as the program was written.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from .graph import Node, leaf
-from .record import recorder, recording, snapshot
+from .errors import GradientError, InPlaceError, ShapeError, describe
+from .graph import Node, Variable, leaf
+from .operands import numbers, plain_operand, read_only, snapshot
+from .record import recorder, recording
+from .rules.indexing import ARRAY, join, put, split
+from .rules.shape import cast
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -30,11 +34,10 @@ class Exposed:
     def __init__(self, array: Any) -> None:
         self.array = array
 
-    def settle(self, tensor: Tensor) -> Any:
+    def settle(self, tensor: Stored) -> Any:
         """A copy of the array as it is now, as a new version of the leaf."""
-        value = snapshot(self.array)
-        old = tensor._node
-        tensor._node = leaf(value, old.variable, old.needs)
+        value = snapshot(self.array, "data")
+        tensor._node = leaf(value, tensor._node.variable, tensor._node.needs)
         return value
 
 
@@ -43,45 +46,207 @@ class View:
 
     __slots__ = ("origin", "root", "value")
 
-    def __init__(self, root: Tensor, origin: Node, value: Any) -> None:
+    def __init__(self, root: Stored, origin: Node, value: Any) -> None:
         self.root = root
         self.origin = origin
         self.value = value
 
-    def settle(self, tensor: Tensor) -> Any:
+    def settle(self, tensor: Stored) -> Any:
         """The value; made again from the root where that was written since."""
-        current = self.root._version()[1]
+        _, current = self.root._current()
         if current is not self.origin:
             self._refresh(tensor)
         return self.value
 
-    def path(self, node: Node) -> list[Node]:
+    def positions(self, tensor: Stored) -> Any:
+        """For each element of the view, its position in the flattened root."""
+        self.settle(tensor)
+        _, origin = self.root._current()
+        positions = np.arange(np.prod(origin.shape, dtype=int)).reshape(origin.shape)
+        for node in self._path(tensor._node):
+            assert node.primitive is not None
+            positions = node.primitive.evaluate((positions,), node.keywords)
+        return positions
+
+    def _path(self, node: Node) -> list[Node]:
         """The view operations from the origin down to `node`."""
-        path = []
+        path: list[Node] = []
         while node is not self.origin:
             path.append(node)
             node = node.inputs[0]
         return path[::-1]
 
-    def positions(self, tensor: Tensor) -> Any:
-        """For each element of the view, its position in the flattened root."""
-        root = self.root
-        positions = np.arange(root.size).reshape(root.shape)
-        self.settle(tensor)
-        for node in self.path(tensor._node):
-            assert node.primitive is not None
-            positions = node.primitive.evaluate((positions,), node.keywords)
-        return positions
-
-    def _refresh(self, tensor: Tensor) -> None:
-        kind = type(self.root)
+    def _refresh(self, tensor: Stored) -> None:
         token = recording.set(tensor._node.needs or not self.origin.needs)
         try:
             made = self.root
-            for node in self.path(tensor._node):
+            for node in self._path(tensor._node):
                 assert node.primitive is not None
                 starred = [()] * bool(node.primitive.formula.starred)
-                made = recorder(node.primitive.function, kind)(made, *starred, **node.keywords)
+                made = recorder(node.primitive.function, Stored._kind)(made, *starred, **node.keywords)
         finally:
             recording.reset(token)
-        tensor._node, self.origin, self.value = made._node, self.root._node, made._version()[0]
+        self.value, tensor._node = made._current()
+        self.origin = self.root._node
+
+
+class Stored:
+    """What a Tensor is inside: a value, the node that remembers how it was made, or a link that knows them."""
+
+    __slots__ = ("__weakref__", "_link", "_node", "_value")
+
+    _kind: ClassVar[type]  # Tensor, said by its module
+    _value: Any  # None where the link has to be asked
+    _node: Node
+    _link: Exposed | View
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was given, not computed."""
+        return self._node.primitive is None
+
+    def _read(self) -> Any:
+        """The value, as it is held: to be looked at only."""
+        value = self._value
+        return self._settle() if value is None else value
+
+    def _settle(self) -> Any:
+        """The value of a Tensor that keeps none itself; brings its node up to date."""
+        return self._link.settle(self)
+
+    def _current(self) -> tuple[Any, Node]:
+        """The value and its node, up to date."""
+        value = self._read()
+        return value, self._node
+
+    @classmethod
+    def _of(cls, node: Node, value: Any) -> Tensor:
+        """The Tensor of a node and its value."""
+        tensor: Any = object.__new__(cls._kind)
+        tensor._node, tensor._value = node, value
+        return tensor
+
+    @classmethod
+    def _plain(cls, value: Any) -> Tensor:
+        """A Tensor without gradient around a value that nobody else writes."""
+        return cls._of(leaf(value, None, False), value)
+
+    @classmethod
+    def _view_of(cls, result: Any, out: Any, x: Any, x_value: Any) -> Tensor:
+        """Finish the record of an operation whose result `out` may share the memory of x."""
+        base = getattr(out, "base", None)
+        if base is None or not isinstance(x, Stored) or (base is not x_value and base is not x_value.base):
+            if not recording.get():
+                return cls._plain(out)
+            result._value = out
+            return result
+        link = x._link if x._value is None else None
+        root = link.root if isinstance(link, View) else x
+        result._value, result._link = None, View(root, root._node, out)
+        return result
+
+    # --- the array in the user's hands ---
+
+    @property
+    def data(self) -> Any:
+        """The array. A leaf's may be written to, a graph that holds the value keeps its own; else it is read-only.
+
+        Assigning gives a leaf another value, copied, of the same shape; its dtype stays.
+
+        >>> from autodiff import Tensor
+        >>> w = Tensor([1.0, 2.0])
+        >>> w.data -= 0.5
+        >>> w
+        Tensor([0.5, 1.5])
+        """
+        if not self._writable_leaf():
+            return read_only(np.asarray(self._read()))
+        if self._value is not None:
+            self._link = Exposed(snapshot(self._value, "data"))
+            self._value = None
+        assert isinstance(self._link, Exposed)
+        return self._link.array
+
+    @data.setter
+    def data(self, array: Any) -> None:
+        if self._value is None and isinstance(self._link, Exposed) and array is self._link.array:
+            return  # `w.data -= step` has written it already
+        if not self._writable_leaf():
+            kind = "a constant" if self.is_leaf else "computed"
+            name = describe(self, "this Tensor")
+            raise InPlaceError(f"{name} is {kind}: assign .data of a leaf, or make a new Tensor")
+        value = numbers(_unwrapped(array), "data", self._node.dtype)
+        if value.shape != self._node.shape:
+            raise ShapeError(f"data: {describe(self, 'Tensor')} takes an array of its shape, got {value.shape}")
+        self._replace(value)
+
+    # --- writing in place: nothing is written, what the names stand for is replaced ---
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._may_write("t[...] = value")
+        bare, arrays = split(index)
+        link = self._link if self._value is None else None
+        if isinstance(link, View):
+            root = link.root
+            root._may_write("writing to a view")
+            where = link.positions(self)[join(bare, [np.asarray(_unwrapped(array)) for array in arrays])]
+            shape = root._node.shape
+            root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape)))
+        else:
+            self._become(put(self, value, arrays, index=bare))
+
+    def _update(self, new: Tensor, operator: str) -> Self:
+        """`self op= other`, where `new` is `self op other`."""
+        self._may_write(f"{operator}=")
+        if new.shape != self._node.shape or new.dtype != self._node.dtype:
+            new = cast(new, dtype=fitting(new, self._node, operator))
+        if self._value is None and isinstance(self._link, View):
+            self[...] = new
+        else:
+            self._become(new)
+        return self
+
+    def _become(self, new: Stored) -> None:
+        """Take the value and the past of `new`."""
+        value, node = new._current()
+        if self._node.primitive is None and not node.needs:
+            self._replace(value)
+        else:
+            self._node, self._value = node, value
+
+    def _replace(self, value: Any) -> None:
+        """Give a leaf another value; graphs keep the old one."""
+        node = self._node
+        self._node = leaf(value, node.variable or Variable(), node.needs)
+        self._value = value
+
+    def _writable_leaf(self) -> bool:
+        """Whether it is a leaf that may be given another value."""
+        node = self._node
+        return node.primitive is None and not (node.variable and node.variable.immutable)
+
+    def _may_write(self, action: str) -> None:
+        """Raise where a write could not be given the right gradient."""
+        node = self._node
+        if node.primitive is not None:
+            return
+        if not self._writable_leaf():
+            raise InPlaceError(f"{action}: {describe(self, 'this Tensor')} is a constant; make a Tensor to write to")
+        if node.needs and recording.get():
+            raise InPlaceError(
+                f"{action} on {describe(self, 'a leaf')}, a leaf that carries gradient, would chain this step to the "
+                "next: write it inside `with autodiff.no_grad():`"
+            )
+
+
+def fitting(new: Any, old: Any, operator: str) -> Any:
+    """The dtype of the value that is updated, if the new one fits into it."""
+    if new.shape != old.shape:
+        raise ShapeError(f"{operator}=: the result has shape {new.shape}, {old.shape} cannot grow to it")
+    if not np.can_cast(new.dtype, old.dtype, "same_kind"):
+        raise GradientError(f"{operator}=: cannot cast the result from {new.dtype} to {old.dtype}")
+    return old.dtype
+
+
+def _unwrapped(value: Any) -> Any:
+    return value._read() if isinstance(value, Stored) else plain_operand(value, "t[...] = value")

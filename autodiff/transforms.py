@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from . import primitive as table
 from .derivative import pull
 from .errors import GradientError, describe
 from .graph import Graph
+from .primitive import SYMBOLS, TABLE, Formula, Primitive, own
 from .rules.shape import identity
-from .tensor import Tensor
+from .tensor import Tensor, plain_value
 
 
 def gradients(output: Tensor, wrt: Sequence[Tensor], *, gradient: Any = None, record: bool = False) -> list[Any]:
@@ -32,23 +32,14 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], *, gradient: Any = None, re
     for w in wrt:
         if not isinstance(w, Tensor):
             raise GradientError(f"gradients: wrt holds Tensors, got {type(w).__name__} {describe(w, '')}")
-    output._read()
-    targets = [w._node.variable or w._node if w.is_leaf else w._node for w in map(_current, wrt)]
+    nodes = [w._current()[1] for w in (output, *wrt)][1:]
+    targets = [node.variable or node if node.is_leaf else node for node in nodes]
     start = output._incoming(gradient)
     if record:
         start = gradient if isinstance(gradient, Tensor) else Tensor._plain(start)
     found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
-    zeros = (lambda w: Tensor._plain(np.zeros(w.shape, w.dtype))) if record else (lambda w: np.zeros(w.shape, w.dtype))
-    return [_result(found[target], record) if target in found else zeros(w) for w, target in zip(wrt, targets, strict=True)]
-
-
-def _current(tensor: Tensor) -> Tensor:
-    tensor._read()
-    return tensor
-
-
-def _result(gradient: Any, record: bool) -> Any:
-    return gradient if record else np.asarray(gradient)
+    results = [found[target] if target in found else np.zeros_like(w) for w, target in zip(wrt, targets, strict=True)]
+    return results if record else [np.asarray(plain_value(result)) for result in results]
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -88,11 +79,11 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         output = f(*lifted, **keywords)
         if not isinstance(output, Tensor) or output.shape != ():
             what = f"a Tensor of shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
-            raise GradientError(f"grad: {_name(f)} must return a scalar Tensor, and returned {what}: np.sum it, or use vjp")
+            raise GradientError(f"grad: {_name(f)} must return a scalar Tensor, not {what}: np.sum it, or use vjp")
         record = _depends_on_others(output, leaves)
         found = iter(gradients(output, leaves, record=record) if output.requires_grad else _zeros(leaves))
-        found_by_argument = tuple(_restore(arguments[n], found) for n in numbers)
-        return (output if record else _array(output)), found_by_argument[0] if isinstance(argnums, int) else found_by_argument
+        restored = tuple(_restore(arguments[n], found) for n in numbers)
+        return (output if record else _array(output)), restored[0] if isinstance(argnums, int) else restored
 
     return both
 
@@ -124,9 +115,10 @@ def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "spec
     """A user's own differentiable function: what it computes, and its derivative, in three lines.
 
     `function` takes arrays, one for each derivative, then keywords with defaults, and is called with plain arrays. Each
-    derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out` (the result),
-    `x, y, z` (the arrays) and the keywords; None where there is none. With `kind="elementwise"` it is the partial derivative.
-    Written with NumPy functions it can itself be differentiated. A wrong one is not noticed here: compare with differences.
+    derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out` (the
+    result), `x, y, z` (the arrays) and the keywords; None where there is none. With `kind="elementwise"` it is the
+    partial derivative. Written with NumPy functions it can be differentiated again. A wrong derivative is not noticed
+    here: compare it with differences.
 
     >>> cube = primitive(lambda x: x**3, "g * 3 * x**2")
     >>> grad(lambda x: np.sum(cube(x)))(np.array([2.0]))
@@ -135,22 +127,23 @@ def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "spec
     if kind not in ("elementwise", "special", "linear"):
         raise ValueError(f"primitive: kind must be 'elementwise', 'linear' or 'special', got {kind!r}")
     parameters = list(inspect.signature(function).parameters.values())
-    if not 0 < len(derivatives) <= min(len(parameters), len(table.SYMBOLS)):
-        raise ValueError(f"primitive: {_name(function)} takes {len(parameters)} arguments, and {len(derivatives)} derivatives were given")
-    keywords = [parameter for parameter in parameters[len(derivatives) :]]
+    if not 0 < len(derivatives) <= min(len(parameters), len(SYMBOLS)):
+        given = f"{len(parameters)} arguments, and {len(derivatives)} derivatives were given"
+        raise ValueError(f"primitive: {_name(function)} takes {given}")
+    keywords = parameters[len(derivatives) :]
     name = function.__name__ if function.__name__.isidentifier() else "function"
-    formula = table.Formula(
-        name, table.SYMBOLS[: len(derivatives)], None, {}, {keyword.name: keyword.default for keyword in keywords}, None
+    formula = Formula(
+        name, SYMBOLS[: len(derivatives)], None, {}, {keyword.name: keyword.default for keyword in keywords}, None
     )
-    dispatch = table.own(function)
+    dispatch = own(function)
     namespace = {"np": np} | sys._getframe(1).f_globals
-    row = table.Primitive(dispatch, f"{name}(...)", *derivatives, kind=kind, namespace=namespace, foreign=True)
+    row = Primitive(dispatch, f"{name}(...)", *derivatives, kind=kind, namespace=namespace, foreign=True)
     row.formula = formula
-    table.TABLE[dispatch] = row
+    TABLE[dispatch] = row
     return dispatch
 
 
-# --- nested structures of arrays ------------------------------------------------------------------------------------------
+# --- nested structures of arrays ------------------------------------------------------------------------------------
 
 
 def _lift(argument: Any, leaves: list[Tensor]) -> Any:

@@ -87,7 +87,7 @@ class History:
             try:
                 import matplotlib.pyplot as plt
             except ImportError as error:
-                raise ImportError('plotting needs matplotlib: pip install matplotlib') from error
+                raise ImportError("plotting needs matplotlib: pip install matplotlib") from error
             _, ax = plt.subplots()
         for label, losses in (("training", self.loss), ("validation", self.validation_loss)):
             if losses:

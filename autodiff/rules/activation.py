@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import elementwise, own, special
-from .reduction import kept, spread
+from .reduction import kept
 
 # Where sigmoid(x) is 1 to the last bit and exp(x) does not overflow yet; and 1. NumPy takes 0-d arrays faster than floats.
 _SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40))}

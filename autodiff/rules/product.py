@@ -43,7 +43,7 @@ def _as_matrices(g: Any, x: Shape, y: Shape) -> Any:
 
 
 def dot_left(g: Any, x: Shape, y: Any) -> Any:
-    """As `matmul_left`, for np.dot, which sums over the last axis of x and the last but one of y, and pairs all others."""
+    """As `matmul_left`, for np.dot: the last axis of x with the last but one of y, and all others in pairs."""
     if len(x) == 0 or y.ndim == 0:
         return g * y
     if y.ndim <= 2:

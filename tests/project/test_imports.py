@@ -16,6 +16,7 @@ ORDER = [
     "rules",
     "graph",
     "derivative",
+    "operands",
     "record",
     "storage",
     "methods",

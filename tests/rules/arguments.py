@@ -53,13 +53,13 @@ JUMPS = {np.remainder: np.divide, np.fmod: np.divide, np.floor_divide: np.divide
 
 # --- arrays ---------------------------------------------------------------------------------------------------------------
 
-SIZES = st.sampled_from((2, 3, 1, 2, 3, 2, 3, 0))
-SCALARS = st.sampled_from((2, 3, 1, -1, -2, -3))
+SIZES = st.sampled_from((2, 3, 1, 2, 3, 1, 2, 3, 2, 3, 0))
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, sizes: Strategy = SIZES) -> Strategy:
-    """Shapes, empty ones among them."""
-    return st.lists(sizes, min_size=min_dims, max_size=max_dims).map(tuple)
+    """Shapes, 0-d and empty ones among them."""
+    dims = st.sampled_from([n for n in (0, 1, 2, 3, 2, 3) if min_dims <= n <= max_dims])
+    return dims.flatmap(lambda n: st.tuples(*[sizes] * n))
 
 
 @st.composite
@@ -83,7 +83,7 @@ def lattice(intervals: tuple[tuple[float, float], ...], part: int, avoided: Any 
     points = []
     for low, high in intervals:
         low, high = (max(low, min(-REACH, high - 2 * REACH)), min(high, max(REACH, low + 2 * REACH)))
-        margin = min(MARGIN, (high - low) / 10)
+        margin = min(MARGIN, (high - low) / 20)
         steps = np.arange(math.ceil((low + margin) / SPACING), math.floor((high - margin) / SPACING))
         points.append(SPACING * (steps[steps % PARTS == part] + 0.5))
     points = np.concatenate(points)
@@ -137,14 +137,23 @@ def numpy_accepts(call: Call) -> bool:
     return True
 
 
+BATCH = 8
+
+
 def examples(function: Callable[..., Any], count: int) -> list[Call]:
     """The same few calls at each time, the largest first."""
     found: list[Call] = []
 
-    @settings(max_examples=count, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(calls(function))
-    def collect(call: Call) -> None:
-        found.append(call)
+    @settings(
+        max_examples=count // BATCH,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.tuples(*[calls(function)] * BATCH))  # of one test case, so that hypothesis varies them all
+    def collect(batch: tuple[Call, ...]) -> None:
+        found.extend(batch)
 
     collect()
     return sorted(found, key=lambda call: -sum(np.size(x) for x in call.arguments))
@@ -157,7 +166,7 @@ def elementwise(draw: Any, function: Callable[..., Any], **keywords: Strategy) -
     full = draw(shapes())
     sizes = [draw(narrowed(full)) if len(symbols) > 1 else full for _ in symbols]
     arguments = [draw(argument(function, symbol, size)) for symbol, size in zip(symbols, sizes, strict=True)]
-    if len(symbols) > 1 and draw(st.booleans()):
+    if len(symbols) > 1 and draw(st.integers(0, 3)) == 3:
         position = draw(st.integers(0, len(symbols) - 1))
         arguments[position] = draw(scalars(points_of(function, symbols[position])))
     if function in JUMPS:
@@ -204,7 +213,7 @@ def axes(size: Shape, **limits: int) -> Strategy:
 
 def any_axes(size: Shape) -> Strategy:
     """All forms of `axis`."""
-    return st.none() | axis(size) | axes(size)
+    return axis(size) | axes(size) | axis(size) | st.none()
 
 
 def optional(**strategies: Callable[[Shape], Strategy] | Strategy) -> Callable[[Shape], Strategy]:
@@ -227,7 +236,7 @@ def _dictionaries(mandatory: dict[str, Any], free: dict[str, Any]) -> Callable[[
 
 def one_axis(size: Shape) -> Strategy:
     """`axis` of a function that takes one, or none at all."""
-    return st.none() | axis(size)
+    return axis(size) | axis(size) | st.none()
 
 
 @st.composite
@@ -243,7 +252,7 @@ def new_shape(draw: Any, size: Shape) -> Any:
     sizes.insert(draw(st.integers(0, len(sizes))), 1)
     if draw(FLAG):
         sizes[draw(st.integers(0, len(sizes) - 1))] = -1
-    return tuple(sizes) if len(sizes) > 1 else sizes[0]
+    return draw(st.sampled_from((tuple(sizes), tuple(sizes), -1)))
 
 
 @st.composite

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,9 +38,9 @@ class Call:
     def row(self) -> Primitive:
         return TABLE[self.function]
 
-    def evaluate(self, arguments: Sequence[Any]) -> Any:
-        """NumPy's value for these arguments, which may be Tensors."""
-        return self.function(*self._nested(arguments), **self.keywords)
+    def evaluate(self, arguments: Sequence[Any], *unnamed: Any) -> Any:
+        """NumPy's value for these arguments, which may be Tensors; its keywords may be given by place."""
+        return self.function(*self._nested(arguments), *unnamed, **({} if unnamed else self.keywords))
 
     def record(self, arguments: Sequence[Any]) -> ad.Tensor:
         """The Tensor that the row's recorder makes for these arguments."""
@@ -72,8 +72,11 @@ class Call:
 
     def cast(self, dtypes: dict[int, Any]) -> Call:
         """The same call with other dtypes."""
-        arguments = tuple(rounded(x, dtypes[i]) if i in dtypes else x for i, x in enumerate(self.arguments))
-        return Call(self.function, arguments, self.keywords, self.starred)
+        return replace(self, arguments=tuple(rounded(x, dtypes[i]) if i in dtypes else x for i, x in enumerate(self.arguments)))
+
+    def at(self, position: int, x: Any) -> Call:
+        """The same call with another argument."""
+        return replace(self, arguments=(*self.arguments[:position], x, *self.arguments[position + 1 :]))
 
 
 def rounded(x: np.ndarray, dtype: Any) -> np.ndarray:
@@ -117,9 +120,7 @@ def differences(call: Call, position: int, g: np.ndarray) -> np.ndarray:
 
 def evaluate_moved(call: Call, position: int, direction: Any, step: float) -> Any:
     """NumPy's value with one argument moved."""
-    arguments = list(call.arguments)
-    arguments[position] = moved(arguments[position], direction, step)
-    return call.evaluate(arguments)
+    return call.evaluate(call.at(position, moved(call.arguments[position], direction, step)).arguments)
 
 
 def inner(a: Any, b: Any) -> Any:
@@ -210,16 +211,15 @@ def check_second_order(call: Call) -> None:
     if not positions:
         return
 
-    def first(arguments: Sequence[Any], g: Any) -> list[Any]:
-        again = Call(call.function, tuple(arguments), call.keywords, call.starred)
-        with_tensors, tensors = again.with_tensors(positions)
-        return pulled(again.record(with_tensors), tensors, g)
+    def first(call: Call, g: Any) -> list[Any]:
+        arguments, tensors = call.with_tensors(positions)
+        return pulled(call.record(arguments), tensors, g)
 
     arguments, tensors = call.with_tensors(positions)
     out = call.record(arguments)
     g = ad.Tensor(cotangent(out.shape))
     recorded = pulled(out, tensors, g, record=True)
-    plain = first(call.arguments, g.numpy())
+    plain = first(call, g.numpy())
     for gradient, same in zip(recorded, plain, strict=True):
         assert_close(gradient.numpy(), same, f"recorded gradient of {call}", relative=1e-12, absolute=1e-13)
 
@@ -230,12 +230,11 @@ def check_second_order(call: Call) -> None:
             total += part
 
     def along(position: int | None, v: np.ndarray, step: float) -> Any:
-        arguments, g_moved = list(call.arguments), g.numpy()
         if position is None:
-            g_moved = moved(g_moved, v, step)
+            gradients = first(call, moved(g.numpy(), v, step))
         else:
-            arguments[position] = moved(arguments[position], v, step)
-        return sum(map(inner, weights, first(arguments, g_moved)))
+            gradients = first(call.at(position, moved(call.arguments[position], v, step)), g.numpy())
+        return sum(map(inner, weights, gradients))
 
     for position, gradient in zip([*positions, None], second, strict=True):
         v = cotangent(gradient.shape, seed=99)
@@ -290,14 +289,14 @@ def check_linear(call: Call) -> None:
     g = cotangent(np.shape(call.evaluate(call.arguments)))
     for i in call.differentiable:
         x, y = call.arguments[i], cotangent(call.arguments[i].shape, seed=7)
-        ends = [call.evaluate([*call.arguments[:i], end, *call.arguments[i + 1 :]]) for end in (x, y, 3 * x - 2 * y)]
-        assert_close(ends[2], 3 * ends[0] - 2 * ends[1], f"{call} in argument {i}")
-        found = []
-        for end in (x, y):
-            there = Call(call.function, (*call.arguments[:i], end, *call.arguments[i + 1 :]), call.keywords, call.starred)
-            arguments, tensors = there.with_tensors([i])
-            found += pulled(there.record(arguments), tensors, g)
-        assert_same(*found, f"gradient of {call} in argument {i}")
+        there = [call.at(i, point) for point in (x, y, 3 * x - 2 * y)]
+        values = [each.evaluate(each.arguments) for each in there]
+        assert_close(values[2], 3 * values[0] - 2 * values[1], f"{call} in argument {i}")
+        gradients = []
+        for each in there[:2]:
+            arguments, tensors = each.with_tensors([i])
+            gradients += pulled(each.record(arguments), tensors, g)
+        assert_close(*gradients, f"gradient of {call} in argument {i}", relative=1e-12, absolute=1e-12)
 
 
 def subsets(positions: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -305,7 +304,10 @@ def subsets(positions: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return (s for size in range(1, len(positions) + 1) for s in itertools.combinations(positions, size))
 
 
-CHECKS = (check_value, check_gradient, check_second_order, check_float32, check_promotion, check_linear)
+def check_call(call: Call) -> None:
+    """All of the above."""
+    for check in (check_value, check_gradient, check_linear, check_second_order, check_float32, check_promotion):
+        check(call)
 
 
 # --- what holds for each row ----------------------------------------------------------------------------------------------
@@ -333,8 +335,7 @@ def check_kinks(function: Callable[..., Any]) -> None:
 
 
 def check_row(function: Callable[..., Any], calls: Iterable[Call]) -> None:
-    """All of the above, for a row as it stands in the table, at some calls."""
+    """All of this, for a row as it stands in the table, at some calls."""
     check_kinks(function)
     for call in calls:
-        for check in CHECKS:
-            check(call)
+        check_call(call)

@@ -1,0 +1,82 @@
+"""What is taken in: operands of every kind, as values and nodes, and copies that no later write can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from .errors import GradientError
+from .graph import Node, leaf
+
+_WEAK = (float, int, bool, complex, type(None))  # Python scalars keep NumPy's weak promotion: they stay what they are
+
+
+def plain_operand(operand: Any, operation: str) -> Any:
+    """An operand that is neither Tensor, array nor float, as NumPy will take it; what could go wrong is refused."""
+    if type(operand) in _WEAK or isinstance(operand, np.generic):
+        return operand
+    if isinstance(operand, np.ma.MaskedArray):
+        raise GradientError(f"{operation}: a masked array would lose its mask; fill it first: array.filled(0)")
+    if isinstance(operand, np.ndarray):
+        return operand.view(np.ndarray)
+    return operand if hasattr(operand, "__array_function__") else np.asarray(operand)  # CuPy's, Dask's: never coerced
+
+
+def constant_operand(value: Any, operation: str) -> tuple[Any, Any]:
+    """The value and node of a plain operand; an array is copied, so that no later write is seen."""
+    if type(value) in _WEAK:
+        return value, value
+    value = snapshot(value, operation)
+    return value, leaf(value, None, False)
+
+
+def starred_operands(operands: Sequence[Any], operation: str, tensor: type) -> tuple[tuple[Any, ...], list[Node], bool]:
+    """The values and nodes of a sequence of operands, and whether any needs a gradient."""
+    pairs = [
+        operand._current() if isinstance(operand, tensor) else constant_operand(np.asarray(operand), operation)
+        for operand in operands
+    ]
+    nodes = [node for _, node in pairs]
+    return tuple(value for value, _ in pairs), nodes, any(node.needs for node in nodes)
+
+
+def numbers(data: Any, operation: str, dtype: Any = None) -> Any:
+    """A private copy of data that a user gives, as an array of numbers."""
+    array = plain_operand(data, operation)
+    value = snapshot(np.asarray(array) if type(array) in _WEAK or isinstance(array, np.generic) else array, operation)
+    return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+
+
+def snapshot(array: Any, operation: str) -> Any:
+    """A private copy with the same strides (so that NumPy takes the same path through it, to the same bits)."""
+    if type(array) is not np.ndarray:
+        if isinstance(array, np.generic):
+            return array
+        array = plain_operand(array, operation)
+        if not isinstance(array, np.ndarray):
+            return array.copy()
+    if array.dtype.kind not in "fiubc":
+        raise GradientError(f"{operation}: an array of dtype {array.dtype} cannot be differentiated; use numbers")
+    copy = cast(Any, array).copy("K")
+    return copy if array.base is None or copy.strides == array.strides else _strided_copy(array)
+
+
+def _strided_copy(array: Any) -> Any:
+    steps = [(size - 1) * stride for size, stride in zip(array.shape, array.strides, strict=True)]
+    low = -sum(step for step in steps if step < 0)
+    if array.size == 0:
+        return array.copy()
+    memory = np.empty(low + sum(step for step in steps if step > 0) + array.itemsize, np.uint8)
+    copy = np.ndarray(array.shape, array.dtype, memory, low, array.strides)
+    copy[...] = array
+    return copy
+
+
+def read_only(value: Any) -> Any:
+    """A view that cannot be made writable again: its base is a read-only buffer, not the array."""
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    array = cast(Any, np.asarray(value))
+    return np.asarray(memoryview(array).toreadonly()) if array.size else array.copy()
