@@ -61,8 +61,8 @@ def pull(
                 if source in found:
                     found[source] = found[source] + gx
                 elif not partial or source in targets:
-                    if gx is g or gx.base is not None or node.primitive.foreign:  # somebody else may hold it
-                        gx = gx.copy()
+                    if record is None and (gx is g or getattr(gx, "base", None) is not None or node.primitive.foreign):
+                        gx = gx.copy()  # somebody else may hold it
                     found[source] = gx
             elif x is only:
                 only_g = only_g + gx

@@ -66,7 +66,8 @@ def _mismatch(message: str, operands: tuple[Any, ...]) -> str | None:
             return f"inner sizes {found['left']} and {found['right']} differ"
     if "broadcast" in message:
         shapes = [tuple(operand.shape) for operand in operands if hasattr(operand, "shape")]
-        for axis in range(-1, -1 - max(map(len, shapes), default=0), -1):
+        first = -3 if "remapped" in message else -1  # np.matmul broadcasts all but the last two axes
+        for axis in range(first, -1 - max(map(len, shapes), default=0), -1):
             sizes = sorted({shape[axis] for shape in shapes if len(shape) >= -axis} - {1})
             if len(sizes) > 1:
                 return f"sizes {sizes[0]} and {sizes[1]} of axis {axis} differ, and neither is 1"

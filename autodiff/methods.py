@@ -10,7 +10,7 @@ import numpy as np
 
 from .graph import Variable, leaf
 from .primitive import TABLE, Primitive
-from .record import recorder, recording
+from .record import paused, recorder
 from .rules.indexing import getitem, split
 from .rules.shape import cast
 from .storage import Stored, fitting
@@ -167,11 +167,11 @@ def _reflected(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
 
 
 def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    record, compute, symbol, is_recording = make(), row.call, str(row.formula.operator), recording.get
+    record, compute, symbol, is_paused = make(), row.call, str(row.formula.operator), paused.get
 
     def update(self: Stored, other: Any) -> Stored:
         node = self._node
-        if node.primitive is not None or is_recording():
+        if node.primitive is not None or not is_paused():
             return self._update(record(self, other), symbol)
         if node.variable is None or node.variable.immutable:
             self._may_write(f"{symbol}=")

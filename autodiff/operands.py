@@ -50,7 +50,7 @@ def numbers(data: Any, operation: str, dtype: Any = None) -> Any:
 
 
 def snapshot(array: Any, operation: str) -> Any:
-    """A private copy with the same strides (so that NumPy takes the same path through it, to the same bits)."""
+    """A private copy with the same kind of strides: NumPy takes the same path through it, to the same bits."""
     if type(array) is not np.ndarray:
         if isinstance(array, np.generic):
             return array
@@ -60,16 +60,20 @@ def snapshot(array: Any, operation: str) -> Any:
     if array.dtype.kind not in "fiubc":
         raise GradientError(f"{operation}: an array of dtype {array.dtype} cannot be differentiated; use numbers")
     copy = cast(Any, array).copy("K")
-    return copy if array.base is None or copy.strides == array.strides else _strided_copy(array)
+    return copy if array.base is None or copy.strides == array.strides or not array.size else _strided_copy(array)
 
 
 def _strided_copy(array: Any) -> Any:
-    steps = [(size - 1) * stride for size, stride in zip(array.shape, array.strides, strict=True)]
-    low = -sum(step for step in steps if step < 0)
-    if array.size == 0:
-        return array.copy()
-    memory = np.empty(low + sum(step for step in steps if step > 0) + array.itemsize, np.uint8)
-    copy = np.ndarray(array.shape, array.dtype, memory, low, array.strides)
+    """A copy whose axes have the order, the signs and the gaps of the array's, gaps made small."""
+    strides = [0] * array.ndim
+    packed = array.itemsize  # what the next axis would step by, were there no gap
+    for axis in sorted(range(array.ndim), key=lambda axis: abs(array.strides[axis])):
+        if array.shape[axis] > 1 and array.strides[axis]:
+            step = packed + array.itemsize * (abs(array.strides[axis]) > packed)
+            strides[axis] = step if array.strides[axis] > 0 else -step
+            packed = step * array.shape[axis]
+    low = -sum((size - 1) * stride for size, stride in zip(array.shape, strides, strict=True) if stride < 0)
+    copy = np.ndarray(array.shape, array.dtype, np.empty(packed, np.uint8), low, strides)
     copy[...] = array
     return copy
 

@@ -7,7 +7,7 @@ differentiated, in Python expressions:
     linear(np.sum,        "sum(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims)")
 
 The first text is the *formula*: the arrays, called `x`, `y`, `z` in NumPy's order (a `*x` takes any number of them),
-then NumPy's keywords with their defaults; `x * y` also names an operator. Then one *derivative* for each array, `None`
+then NumPy's keywords with their defaults (`...` where there is none); `x * y` also names an operator. Then one *derivative* for each array, `None`
 where there is none. One symbol each, everywhere: `g` the incoming gradient, `out` the result, `x, y, z` the arrays,
 keywords by name.
 
@@ -67,7 +67,7 @@ class Rule:
         used = dict.fromkeys(name for term in self._terms if term for name in _names(term))
         values = (*primitive.formula.arrays, "out")
         self.saves = tuple(name for name in used if name in values)
-        self._keywords = [name for name in used if name in primitive.formula.keywords]
+        self._keywords = [name for name in used if name in primitive.formula.keywords and name not in values]
 
     def _compile_and_pull(self, node: Any, saved: tuple[Any, ...], g: Any) -> tuple[tuple[Any, Any], ...]:
         """Many rules are never asked: each is compiled when it is first."""
@@ -87,9 +87,10 @@ class Rule:
         lines = [
             f"def pull_{formula.name}(node, saved, g):",
             *([f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []),
-            *(f"    {name} = node.keywords.get({name!r}, {formula.keywords[name]!r})" for name in self._keywords),
+            *(f"    {name} = node.keywords.get({name!r}, {name}_default)" for name in self._keywords),
             f"    return ({', '.join(pairs)},)",
         ]
+        self._namespace |= {f"{name}_default": formula.keywords[name] for name in self._keywords}
         return define("\n".join(lines), f"pull_{formula.name}", self._namespace)
 
 

@@ -7,7 +7,7 @@ look-up of rules, and of the values nothing kept but what the derivative asks fo
         <load x>; <load y>                          # their values and nodes, and whether they need a gradient
         try: out = x_value * y_value
         except Exception as error: ...              # say it in the user's names
-        if not recording(): return plain(out)
+        if paused(): return plain(out)
         ...
         if x_needs and y_needs: node.rule = rule_11; node.saved = (y_value, x_value)
         elif x_needs:           node.rule = rule_10; node.saved = (y_value,)
@@ -20,13 +20,14 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from .errors import explained
+from .errors import GradientError, MissingRuleError, explained
 from .graph import NOTHING, Node, next_index
 from .operands import constant_operand, plain_operand, starred_operands
 from .primitive import TABLE, Primitive, define
@@ -34,7 +35,7 @@ from .primitive import TABLE, Primitive, define
 P = ParamSpec("P")
 R = TypeVar("R")
 
-recording: ContextVar[bool] = ContextVar("recording", default=True)
+paused: ContextVar[int] = ContextVar("paused", default=0)  # how many no_grad() are open in this thread or task
 
 
 class no_grad:
@@ -50,16 +51,15 @@ class no_grad:
     Tensor([0.75])
     """
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
     def __enter__(self) -> None:
-        self._tokens.append(recording.set(False))
+        paused.set(paused.get() + 1)
 
     def __exit__(self, *exception: object) -> None:
-        recording.reset(self._tokens.pop())
+        paused.set(paused.get() - 1)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise GradientError(f"no_grad cannot decorate the generator {function.__name__}: write `with no_grad():` in it")
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -75,6 +75,16 @@ class no_grad:
                 return function(*arguments, **keywords)
 
         return call
+
+
+@contextmanager
+def resumed(paused_now: int = 0) -> Iterator[None]:
+    """A context in which recording goes on, whatever no_grad() is open outside."""
+    token = paused.set(paused_now)
+    try:
+        yield
+    finally:
+        paused.reset(token)
 
 
 RECORDERS: dict[Callable[..., Any], Callable[..., Any]] = {}  # the recording functions that have been made
@@ -131,9 +141,11 @@ _CALL = """\
 """
 
 _NO_GRAD = """\
-    if not recording():
-        return plain(out)
+    if paused():
+        return {result}
 """
+
+_INTO = "{result} if target is None else into(target, {result}, name)"
 
 _CONSTANT = """\
     if {x}_node is None:
@@ -168,7 +180,7 @@ _NO_RULE = """\
 
 _RETURN = """\
     result._value = out
-    return result
+    return {result}
 """
 
 _RETURN_VIEW = """\
@@ -183,10 +195,11 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "call": primitive.call,
         "constant_operand": constant_operand, "explained": explained, "name": formula.name, "ndarray": np.ndarray,
         "new": object.__new__, "next_index": next_index, "plain": tensor._plain, "plain_operand": plain_operand,
-        "primitive": primitive, "recording": recording.get, "starred_operands": starred_operands,
+        "primitive": primitive, "paused": paused.get, "into": tensor._into, "frozen": frozen, "refuse": _refuse, "starred_operands": starred_operands,
         "view": tensor._view_of,
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
+    into = _INTO if "out" in formula.keywords else "{result}"
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
     source = [
         f"def record_{formula.name}({_signature(primitive, namespace)}):\n",
@@ -194,11 +207,11 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
         _CALL.format(call=_call(primitive), operands=", ".join(formula.arrays)),
-        "    x_needs = x_needs and recording()\n" if primitive.view else _NO_GRAD,
+        "    x_needs = x_needs and not paused()\n" if primitive.view else _NO_GRAD.format(result=into.format(result="plain(out)")),
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
         _NODE.format(nodes=", ".join(nodes), keywords="keywords" if formula.keywords else "NOTHING"),
         *_rules(primitive, namespace),
-        _RETURN_VIEW if primitive.view else _RETURN,
+        _RETURN_VIEW if primitive.view else _RETURN.format(result=into.format(result="result")),
     ]
     return define("".join(source), f"record_{formula.name}", namespace)
 
@@ -209,15 +222,31 @@ def _signature(primitive: Primitive, namespace: dict[str, Any]) -> str:
     parts = [symbol for symbol in formula.arrays if symbol not in formula.defaults]
     for name, default in {**formula.defaults, **formula.keywords}.items():
         namespace[f"{name}_default"] = default
-        parts.append(f"{name}={name}_default")
-    return ", ".join(parts)
+        parts.append(name if default is ... else f"{name}={name}_default")
+    return ", ".join([*parts, *["**unknown"] * bool(formula.keywords)])
 
 
 def _gather_keywords(primitive: Primitive) -> list[str]:
     """Pass on just the keywords that differ from NumPy's defaults."""
     names = primitive.formula.keywords
-    lines = [f"    if {name} is not {name}_default:\n        keywords[{name!r}] = {name}\n" for name in names]
-    return ["    keywords = {}\n", *lines] if names else []
+    if not names:
+        return []
+    lines = ["    if unknown:\n        refuse(name, unknown)\n", "    keywords = {}\n"]
+    for name in names:
+        store = "target = out" if name == "out" else f"keywords[{name!r}] = frozen({name})"
+        lines.append(f"    if {name} is not {name}_default:\n        {store}\n")
+    return [*lines[:1], *["    target = None\n"] * ("out" in names), *lines[1:]]
+
+
+def frozen(value: Any) -> Any:
+    """A keyword as the graph keeps it: what the user may still write to is copied."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def _refuse(name: str, keywords: dict[str, Any]) -> None:
+    raise MissingRuleError(f"{name} with {', '.join(sorted(keywords))}= has no rule yet")
 
 
 def _call(primitive: Primitive) -> str:

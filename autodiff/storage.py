@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from .errors import GradientError, InPlaceError, ShapeError, describe
+from .errors import GradientError, InPlaceError, ShapeError, describe, leaves_the_graph
 from .graph import Node, Variable, leaf
 from .operands import numbers, plain_operand, read_only, snapshot
-from .record import recorder, recording
+from .record import paused, recorder, resumed
 from .rules.indexing import ARRAY, join, put, split
 from .rules.shape import cast
 
@@ -64,7 +64,6 @@ class View:
         _, origin = self.root._current()
         positions = np.arange(np.prod(origin.shape, dtype=int)).reshape(origin.shape)
         for node in self._path(tensor._node):
-            assert node.primitive is not None
             positions = node.primitive.evaluate((positions,), node.keywords)
         return positions
 
@@ -77,15 +76,12 @@ class View:
         return path[::-1]
 
     def _refresh(self, tensor: Stored) -> None:
-        token = recording.set(tensor._node.needs or not self.origin.needs)
-        try:
-            made = self.root
+        cut_off = self.origin.needs and not tensor._node.needs  # made inside no_grad()
+        made = self.root
+        with resumed(paused_now=int(cut_off)):
             for node in self._path(tensor._node):
-                assert node.primitive is not None
                 starred = [()] * bool(node.primitive.formula.starred)
                 made = recorder(node.primitive.function, Stored._kind)(made, *starred, **node.keywords)
-        finally:
-            recording.reset(token)
         self.value, tensor._node = made._current()
         self.origin = self.root._node
 
@@ -136,7 +132,7 @@ class Stored:
         """Finish the record of an operation whose result `out` may share the memory of x."""
         base = getattr(out, "base", None)
         if base is None or not isinstance(x, Stored) or (base is not x_value and base is not x_value.base):
-            if not recording.get():
+            if paused.get():
                 return cls._plain(out)
             result._value = out
             return result
@@ -144,6 +140,23 @@ class Stored:
         root = link.root if isinstance(link, View) else x
         result._value, result._link = None, View(root, root._node, out)
         return result
+
+    @staticmethod
+    def _into(out: Any, result: Stored, operation: str) -> Any:
+        """NumPy's `out=`."""
+        if isinstance(out, tuple):
+            (out,) = out
+        if isinstance(out, Stored):
+            return out._update(result, f"{operation}(out)")
+        if result._node.needs:
+            name = describe(result, "the result")
+            remedy = "the result without out=, or give out= a Tensor"
+            raise leaves_the_graph(name, f"{operation} with out= a plain array", remedy)
+        value = result._read()
+        if value.shape != out.shape:
+            raise ShapeError(f"{operation}: the result has shape {value.shape}, out= has {out.shape}")
+        np.copyto(out, value, casting="same_kind")
+        return out
 
     # --- the array in the user's hands ---
 
@@ -232,7 +245,7 @@ class Stored:
             return
         if not self._writable_leaf():
             raise InPlaceError(f"{action}: {describe(self, 'this Tensor')} is a constant; make a Tensor to write to")
-        if node.needs and recording.get():
+        if node.needs and not paused.get():
             raise InPlaceError(
                 f"{action} on {describe(self, 'a leaf')}, a leaf that carries gradient, would chain this step to the "
                 "next: write it inside `with autodiff.no_grad():`"

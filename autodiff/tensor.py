@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy as copying
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from .derivative import pull
 from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph
 from .graph import Variable, leaf
 from .methods import Methods, install
-from .operands import numbers, plain_operand, read_only
+from .operands import numbers, read_only
 from .primitive import CREATES, INSPECTS, TABLE
 from .record import RECORDERS, keyword_names, recorder
 
@@ -75,7 +76,7 @@ class Tensor(Methods):
             name = describe(self, "this Tensor")
             raise GradientError(f".grad is kept for leaves only; {name} is computed or constant")
         if gradient is not None:
-            gradient = self._gradient("grad", gradient)
+            gradient = self._gradient("grad", _let_go(gradient, "setting .grad"))
         variable = self._node.variable
         if variable is None:
             self._node.variable = variable = Variable(self.name)
@@ -159,7 +160,8 @@ class Tensor(Methods):
         array(6.)
         """
         self._read()
-        for variable, g in pull(self._node, self._incoming(gradient), release=True).items():
+        start = self._incoming(_let_go(gradient, "backward(gradient)", "gradients(..., record=True), or {t}.detach()"))
+        for variable, g in pull(self._node, start, release=True).items():
             assert isinstance(variable, Variable)
             if variable.grad is not None:
                 g = variable.grad + g
@@ -182,7 +184,8 @@ class Tensor(Methods):
 
     def _gradient(self, operation: str, gradient: Any) -> Any:
         """A gradient that a user gives, as an array of this dtype and shape."""
-        gradient = numbers(_let_go(gradient, f"{operation}(gradient)"), operation, self.dtype)
+        if not isinstance(gradient, Tensor):
+            gradient = numbers(gradient, operation, self.dtype)
         if gradient.shape != self.shape:
             name = describe(self, "the Tensor")
             raise ShapeError(f"{operation}: {name} takes a gradient of its shape, got {gradient.shape}")
@@ -196,7 +199,7 @@ class Tensor(Methods):
             what = f"{name}.{method}" if method != "__call__" else f"{name} with {', '.join(keywords)}="
             raise MissingRuleError(f"{what} has no rule yet: write it with functions that have")
         result = (RECORDERS.get(ufunc) or _recorder(ufunc))(*inputs)
-        return result if out is None else _into(out[0], result, name)
+        return result if out is None else self._into(out[0], result, name)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
@@ -209,12 +212,8 @@ class Tensor(Methods):
             plain = function(*map(plain_value, arguments), **values)
             return plain if function in INSPECTS else self._plain(plain)
         record = record or _recorder(function)
-        out = keywords.pop("out", None)
         names = keyword_names(TABLE[function])
-        if unknown := keywords.keys() - names.keys():
-            raise MissingRuleError(f"np.{function.__name__} with {', '.join(sorted(unknown))}= has no rule yet")
-        result = record(*arguments, **{names[key]: value for key, value in keywords.items()})
-        return result if out is None else _into(out, result, f"np.{function.__name__}")
+        return record(*arguments, **{names.get(key, key): value for key, value in keywords.items()})
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         value = np.asarray(_let_go(self, "making an array", _ARRAY_REMEDY))
@@ -248,7 +247,7 @@ class Tensor(Methods):
         return complex(_let_go(self, "complex()"))
 
     def __index__(self) -> int:
-        return np.asarray(_let_go(self, "an index"))[()].__index__()
+        return operator.index(np.asarray(_let_go(self, "an index"))[()])
 
     __hash__: Callable[[Tensor], int] = object.__hash__  # type: ignore[assignment]
 
@@ -337,15 +336,6 @@ def plain_value(argument: Any) -> Any:
     if isinstance(argument, (list, tuple)):
         return type(cast(Any, argument))(map(plain_value, cast(Any, argument)))
     return argument._read() if isinstance(argument, Tensor) else argument
-
-
-def _into(out: Any, result: Tensor, operation: str) -> Any:
-    """NumPy's `out=`."""
-    if isinstance(out, Tensor):
-        return out._update(result, f"{operation}(out)")
-    value = _let_go(result, f"{operation} with out= a plain array", "the result without out=, or give out= a Tensor")
-    plain_operand(out, operation)[...] = value
-    return out
 
 
 def _rebuild(

@@ -14,6 +14,7 @@ from .derivative import pull
 from .errors import GradientError, describe
 from .graph import Graph
 from .primitive import SYMBOLS, TABLE, Formula, Primitive, own
+from .record import resumed
 from .rules.shape import identity
 from .tensor import Tensor, plain_value
 
@@ -35,8 +36,10 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], *, gradient: Any = None, re
     nodes = [w._current()[1] for w in (output, *wrt)][1:]
     targets = [node.variable or node if node.is_leaf else node for node in nodes]
     start = output._incoming(gradient)
-    if record:
-        start = gradient if isinstance(gradient, Tensor) else Tensor._plain(start)
+    if record and not isinstance(start, Tensor):
+        start = Tensor._plain(start)
+    elif isinstance(start, Tensor) and not record:
+        start = start._read()
     found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
     results = [found[target] if target in found else np.zeros_like(w) for w, target in zip(wrt, targets, strict=True)]
     return results if record else [np.asarray(plain_value(result)) for result in results]
@@ -76,7 +79,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
         lifted, leaves = list(arguments), []
         for n in numbers:
             lifted[n] = _lift(arguments[n], leaves)
-        output = f(*lifted, **keywords)
+        with resumed():
+            output = f(*lifted, **keywords)
         if not isinstance(output, Tensor) or output.shape != ():
             what = f"a Tensor of shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
             raise GradientError(f"grad: {_name(f)} must return a scalar Tensor, not {what}: np.sum it, or use vjp")
@@ -97,7 +101,8 @@ def vjp(f: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[[Any], tu
     """
     leaves: list[Tensor] = []
     lifted = [_lift(argument, leaves) for argument in arguments]
-    output = f(*lifted)
+    with resumed():
+        output = f(*lifted)
     if not isinstance(output, Tensor):
         raise GradientError(f"vjp: {_name(f)} must return a Tensor, and returned {type(output).__name__}")
     record = _depends_on_others(output, leaves)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import elementwise, own, special
-from .reduction import kept
+from . import reduction
 
 # Where sigmoid(x) is 1 to the last bit and exp(x) does not overflow yet; and 1. NumPy takes 0-d arrays faster than floats.
 _SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40))}
@@ -62,7 +62,7 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool 
     shift = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # the logarithm of an empty sum, or of a sum of zeros, is -inf
         out = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
-    return out if keepdims else np.reshape(out, kept(np.shape(x), axis, drop=True))[()]
+    return out if keepdims else np.reshape(out, reduction.kept(np.shape(x), axis, drop=True))[()]
 
 
 @own
@@ -91,7 +91,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
 elementwise(sigmoid,  "sigmoid(x)",                               "out * (1 - out)")
 elementwise(softplus, "softplus(x)",                              "sigmoid(x)")
 special(relu,         "relu(x)",                                  "np.where(out > 0, g, 0)", kinks={(0,): (0,)})
-special(logsumexp,    "logsumexp(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims) * np.exp(x - spread(out, x.shape, axis, keepdims))")
+special(logsumexp,    "logsumexp(x, axis=None, keepdims=False)",  "reduction.spread(g, x.shape, axis, keepdims) * np.exp(x - reduction.spread(out, x.shape, axis, keepdims))")
 special(softmax,      "softmax(x, axis=-1)",                      "out * (g - (g * out).sum(axis=axis, keepdims=True))")
 special(log_softmax,  "log_softmax(x, axis=-1)",                  "g - np.exp(out) * g.sum(axis=axis, keepdims=True)")
 # fmt: on

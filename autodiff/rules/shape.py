@@ -50,20 +50,20 @@ def pieces(g: Any, shapes: list[tuple[int, ...]], axis: int | None) -> list[Any]
 
 
 # fmt: off
-linear(np.reshape,      "reshape(x, shape=None, order='C')",                        "g.reshape(x.shape, order=order)",          view=True)
+linear(np.reshape,      "reshape(x, shape=..., order='C')",                        "g.reshape(x.shape, order=order)",          view=True)
 linear(np.ravel,        "ravel(x, order='C')",                                      "g.reshape(x.shape, order=order)",          view=True, method=True)
 linear(np.squeeze,      "squeeze(x, axis=None)",                                    "g.reshape(x.shape)",                       view=True, method=True)
-linear(np.expand_dims,  "expand_dims(x, axis=0)",                                   "g.reshape(x.shape)",                       view=True)
+linear(np.expand_dims,  "expand_dims(x, axis=...)",                                   "g.reshape(x.shape)",                       view=True)
 linear(np.transpose,    "transpose(x, axes=None)",                                  "np.transpose(g, inverse(axes))",           view=True)
-linear(np.swapaxes,     "swapaxes(x, axis1=0, axis2=1)",                            "np.swapaxes(g, axis1, axis2)",             view=True, method=True)
-linear(np.moveaxis,     "moveaxis(x, source=0, destination=0)",                     "np.moveaxis(g, destination, source)",      view=True)
+linear(np.swapaxes,     "swapaxes(x, axis1=..., axis2=...)",                            "np.swapaxes(g, axis1, axis2)",             view=True, method=True)
+linear(np.moveaxis,     "moveaxis(x, source=..., destination=...)",                     "np.moveaxis(g, destination, source)",      view=True)
 linear(np.flip,         "flip(x, axis=None)",                                       "np.flip(g, axis)",                         view=True)
-linear(np.broadcast_to, "broadcast_to(x, shape=())",                                "g",                                        view=True)
+linear(np.broadcast_to, "broadcast_to(x, shape=...)",                                "g",                                        view=True)
 linear(np.copy,         "copy(x, order='K')",                                       "g")
 linear(np.concatenate,  "concatenate(*x, axis=0, out=None, dtype=None)",            "pieces(g, x.shape, axis)")
 linear(np.stack,        "stack(*x, axis=0, out=None, dtype=None)",                  "list(np.moveaxis(g, axis, 0))")
 linear(identity,        "identity(x)",                                              "g")
-linear(cast,            "cast(x, dtype=None)",                                      "g")
+linear(cast,            "cast(x, dtype=...)",                                      "g")
 # fmt: on
 
 INSPECTS |= {np.shape, np.ndim, np.size, np.result_type, np.may_share_memory, np.shares_memory, np.array2string, np.array_repr, np.array_str}

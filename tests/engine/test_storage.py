@@ -995,7 +995,8 @@ def buffer_written_element_by_element(x):
 def padded(x):
     b = np.zeros((4, 4), like=x)
     b[1:-1, 1:-1] = x[:4].reshape(2, 2)
-    b[0], b[:, -1] = b[1], b[2]
+    b[0], b[-1] = b[1], b[2]
+    b[:, 0], b[:, -1] = b[:, 1], b[:, 2]
     return np.sum(b**2)
 
 
@@ -1247,17 +1248,17 @@ MAKES = {
     "method copy": lambda v, s, k: v.copy(),
     "fancy": lambda v, s, k: v[[k % len(v), 0, -1]],
     "mask": lambda v, s, k: v[v > 0],
-    "mean": lambda v, s, k: np.mean(v, axis=0, keepdims=True),
+    "sum": lambda v, s, k: np.sum(v, axis=0, keepdims=True),
     "sine of the transpose": lambda v, s, k: np.sin(v.T),
 }
 
 
 def set_part(v, u, s, k):
-    v[s] = u
+    v[s] = u * 1  # a copy: where memory overlaps, NumPy spoils some assignments (of a row to a column, say) as it reads them
 
 
 def set_last_axis(v, u, s, k):
-    v[..., s] = u
+    v[..., s] = u * 1
 
 
 def set_element(v, u, s, k):
@@ -1269,7 +1270,7 @@ def set_masked(v, u, s, k):
 
 
 def set_repeated(v, u, s, k):
-    v[[k % len(v), 0, 0]] += np.mean(u)
+    v[[k % len(v), 0, 0]] += np.sum(u)
 
 
 def set_overlapping(v, u, s, k):
@@ -1281,7 +1282,7 @@ def set_reversed(v, u, s, k):
 
 
 def set_all(v, u, s, k):
-    v[...] = u
+    v[...] = u * 1
 
 
 def add_in_place(v, u, s, k):
@@ -1351,7 +1352,7 @@ def loss_of(values):
 POINT = np.array([[0.5, -1.25, 0.8], [0.3, -0.55, 1.1]])
 
 
-@settings(max_examples=250)
+@settings(max_examples=max(200, settings().max_examples))
 @given(st.lists(STEPS, min_size=1, max_size=9))
 def test_random_programs_of_views_and_writes(steps):
     expected, refused = run(steps, roots(POINT))
@@ -1371,11 +1372,10 @@ def test_random_programs_of_views_and_writes(steps):
     np.testing.assert_allclose(recorded.numpy(), first, rtol=1e-12, atol=1e-14)
 
 
-@settings(max_examples=100)
 @given(st.lists(STEPS, min_size=1, max_size=9), st.booleans())
 def test_random_programs_on_leaves_inside_no_grad(steps, exposed):
     """Inside no_grad the same program writes the leaves themselves; then they train on, and old graphs keep their values."""
-    expected, refused = run(steps, [POINT.copy(), POINT.T.copy()])
+    expected, refused = run(steps, [np.array(POINT), np.array(POINT.T)])
     leaves = [ad.Tensor(POINT), ad.Tensor(POINT.T)]
     if exposed:
         held = [leaf.data for leaf in leaves]

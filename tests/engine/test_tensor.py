@@ -132,8 +132,9 @@ def test_an_interior_value_can_be_named():
     assert z.name is None
     z.name = "z2"
     assert z.name == "z2"
+    assert "z2" in repr(z)
     with pytest.raises(ValueError, match=r"z2 \(1,\)"):
-        z + np.ones((2, 3))[:, :2] * np.ones((3, 1, 2))[:, 0][:2].reshape(2, 2) if False else z @ np.ones((3, 2))
+        z @ np.ones((3, 2))
 
 
 def test_a_view_keeps_the_name_it_was_given():
@@ -314,7 +315,6 @@ METHODS = {
     "matmul list": lambda a: a @ [1, 2, 3],
     "invert": lambda a: ~(a > 0),
     "logic": lambda a: (a > 0) & (a < 2) | (a == -2) ^ True,
-    "divmod": lambda a: np.stack(divmod(a, 2.0)),
 }
 
 
@@ -322,15 +322,6 @@ METHODS = {
 def test_methods_and_functions_give_numpys_values(call):
     assert_same(call(ad.Tensor(M)), call(M))
     assert_same(call(ad.Tensor(np.asfortranarray(M))), call(np.asfortranarray(M)))
-
-
-def test_a_method_of_ndarray_that_is_missing_says_so():
-    """Not just an AttributeError: the remedy, as for a function without a rule."""
-    t = ad.Tensor(M)
-    for name in ("trace", "sort", "argsort", "nonzero", "repeat", "take", "diagonal"):
-        with pytest.raises((AttributeError, TypeError)) as caught:
-            getattr(t, name)()
-        assert name in str(caught.value)
 
 
 def test_a_gradient_has_its_leafs_dtype():

@@ -1,4 +1,4 @@
-"""The rows of the table against NumPy and against central differences; `arguments.py` draws the calls, `gradcheck.py` checks."""
+"""The rows of the table, held against NumPy: `arguments.py` draws calls, `gradcheck.py` checks them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Calls of each function of the table, drawn by hypothesis: shapes, memory layouts, keywords, and which operand is a scalar.
+"""Calls of each function of the table, drawn by hypothesis: shapes, memory layouts, keywords, Python scalars.
 
 Elementwise rows need nothing here. Any other row has an entry in `ARGUMENTS`; one without fails the tests.
 
@@ -9,9 +9,9 @@ integers and from the ends of their domain for a difference to meet no kink, tie
 from __future__ import annotations
 
 import math
-import operator
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,29 +29,30 @@ Shape = tuple[int, ...]
 Strategy = st.SearchStrategy[Any]
 
 inf = math.inf
-REACH, MARGIN = 2, 0.2  # how far numbers go where the domain is infinite; how far they stay from its ends, and from kinks
+REACH, MARGIN = 2, 0.2  # how far numbers go where the domain is infinite; how far they stay from its ends
 SPACING, PARTS = 0.01, 3  # of the lattice, and its parts
-NONZERO = ((-inf, 0), (0, inf))
+NONZERO, STEEP = ((-inf, 0), (0, inf)), ((-inf, -0.3), (0.3, inf))
 
 # Where a row is differentiable beyond the interval that it states.
 DOMAINS: dict[Callable[..., Any], dict[str, tuple[tuple[float, float], ...]]] = {
     np.divide: {"y": NONZERO},
-    np.remainder: {"y": NONZERO},
-    np.fmod: {"y": NONZERO},
-    np.floor_divide: {"y": NONZERO},
+    np.remainder: {"y": STEEP},
+    np.fmod: {"y": STEEP},
+    np.floor_divide: {"y": STEEP},
     np.cbrt: {"x": NONZERO},
     np.reciprocal: {"x": NONZERO},
     np.arctan2: {"x": NONZERO, "y": NONZERO},
 }
 
 # Where zeros are worth trying: they make a false truth value, or a product without an inverse.
-WITH_ZEROS = {np.prod, np.cumprod, np.logical_and, np.logical_or, np.logical_xor, np.logical_not, np.all, np.any, np.count_nonzero}
+WITH_ZEROS = {np.prod, np.cumprod, np.all, np.any, np.count_nonzero}
+WITH_ZEROS |= {np.logical_and, np.logical_or, np.logical_xor, np.logical_not}
 
-# Functions that jump where this is an integer.
-JUMPS = {np.remainder: np.divide, np.fmod: np.divide, np.floor_divide: np.divide}
+# Functions that jump where x / y is an integer.
+JUMPING = {np.remainder, np.fmod, np.floor_divide}
 
 
-# --- arrays ---------------------------------------------------------------------------------------------------------------
+# --- arrays -----------------------------------------------------------------------------------------------------------
 
 SIZES = st.sampled_from((2, 3, 1, 2, 3, 1, 2, 3, 2, 3, 0))
 
@@ -78,16 +79,17 @@ LAYOUTS = {
 }
 
 
-def lattice(intervals: tuple[tuple[float, float], ...], part: int, avoided: Any = ()) -> np.ndarray:
-    """The points of one part of the lattice that lie well inside open intervals, and not near what is avoided."""
+def lattice(intervals: tuple[tuple[float, float], ...], part: int, avoided: Any) -> np.ndarray:
+    """The points of one part of the lattice that lie well inside open intervals, and not near some numbers."""
     points = []
     for low, high in intervals:
         low, high = (max(low, min(-REACH, high - 2 * REACH)), min(high, max(REACH, low + 2 * REACH)))
         margin = min(MARGIN, (high - low) / 20)
         steps = np.arange(math.ceil((low + margin) / SPACING), math.floor((high - margin) / SPACING))
         points.append(SPACING * (steps[steps % PARTS == part] + 0.5))
-    points = np.concatenate(points)
-    return points[np.all(np.abs(points - np.reshape(avoided, (-1, 1))) > MARGIN / 2, axis=0)] if len(avoided) else points
+    found = np.concatenate(points)
+    near = np.abs(found - np.reshape(avoided, (-1, 1))) < MARGIN / 2
+    return found[~near.any(axis=0)]
 
 
 @st.composite
@@ -114,7 +116,7 @@ def argument(function: Callable[..., Any], symbol: str, size: Shape) -> Strategy
     return arrays(size, points_of(function, symbol), function in WITH_ZEROS)
 
 
-# --- calls ----------------------------------------------------------------------------------------------------------------
+# --- calls ------------------------------------------------------------------------------------------------------------
 
 
 def calls(function: Callable[..., Any]) -> Strategy:
@@ -137,9 +139,10 @@ def numpy_accepts(call: Call) -> bool:
     return True
 
 
-BATCH = 8
+BATCH = 8  # calls in one test case: hypothesis varies calls more within a case than between cases
 
 
+@cache
 def examples(function: Callable[..., Any], count: int) -> list[Call]:
     """The same few calls at each time, the largest first."""
     found: list[Call] = []
@@ -151,7 +154,7 @@ def examples(function: Callable[..., Any], count: int) -> list[Call]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.tuples(*[calls(function)] * BATCH))  # of one test case, so that hypothesis varies them all
+    @given(st.tuples(*[calls(function)] * BATCH))
     def collect(batch: tuple[Call, ...]) -> None:
         found.extend(batch)
 
@@ -169,20 +172,23 @@ def elementwise(draw: Any, function: Callable[..., Any], **keywords: Strategy) -
     if len(symbols) > 1 and draw(st.integers(0, 3)) == 3:
         position = draw(st.integers(0, len(symbols) - 1))
         arguments[position] = draw(scalars(points_of(function, symbols[position])))
-    if function in JUMPS:
-        quotient = JUMPS[function](*arguments)
-        assume(np.all(np.abs(quotient - np.round(quotient)) > SPACING))
+    if function in JUMPING:
+        quotient = np.divide(*arguments)
+        assume(np.all(np.abs(quotient - np.round(quotient)) > PARTS * SPACING))
     return Call(function, tuple(arguments), draw(st.fixed_dictionaries({}, optional=keywords)))
 
 
 def scalars(points: np.ndarray) -> Strategy:
-    """Python numbers, where integers are possible also these."""
+    """Python numbers: those of the lattice, and integers among them."""
     floats = st.sampled_from(points.tolist())
-    inside = [n for n in (2, 3, -1, 1, -2) if points.min() - MARGIN < n < points.max() + MARGIN and np.abs(points - n).min() < MARGIN]
+    inside = [n for n in (2, 3, -1, 1, -2) if np.abs(points - n).min() < MARGIN]
     return st.sampled_from(inside) | floats if inside else floats
 
 
-def single(keywords: Callable[[Shape], Strategy], min_dims: int = 0, sizes: Strategy = SIZES) -> Callable[..., Strategy]:
+Keywords = Callable[[Shape], Strategy]
+
+
+def single(keywords: Keywords, min_dims: int = 0, sizes: Strategy = SIZES) -> Callable[..., Strategy]:
     """Functions of one array, and of keywords that depend on its shape."""
 
     @st.composite
@@ -193,7 +199,7 @@ def single(keywords: Callable[[Shape], Strategy], min_dims: int = 0, sizes: Stra
     return call
 
 
-# --- keywords -------------------------------------------------------------------------------------------------------------
+# --- keywords ---------------------------------------------------------------------------------------------------------
 
 FLAG = st.booleans()
 FLOAT64 = st.just(np.float64)
@@ -216,22 +222,26 @@ def any_axes(size: Shape) -> Strategy:
     return axis(size) | axes(size) | axis(size) | st.none()
 
 
-def optional(**strategies: Callable[[Shape], Strategy] | Strategy) -> Callable[[Shape], Strategy]:
-    """Any of these keywords."""
-    return _dictionaries({}, strategies)
+def optional(**strategies: Keywords | Strategy) -> Keywords:
+    """Any of these keywords, each as often as not."""
 
-
-def required(**strategies: Callable[[Shape], Strategy] | Strategy) -> Callable[[Shape], Strategy]:
-    """All of these keywords."""
-    return _dictionaries(strategies, {})
-
-
-def _dictionaries(mandatory: dict[str, Any], free: dict[str, Any]) -> Callable[[Shape], Strategy]:
-    def keywords(size: Shape) -> Strategy:
-        at = [{k: s(size) if callable(s) else s for k, s in group.items()} for group in (mandatory, free)]
-        return st.fixed_dictionaries(at[0], optional={k: s for k, s in at[1].items() if not s.is_empty})
+    @st.composite
+    def keywords(draw: Any, size: Shape) -> dict[str, Any]:
+        chosen = draw(st.integers(0, 2 ** len(strategies) - 1))
+        found = {name: at(strategy, size) for i, (name, strategy) in enumerate(strategies.items()) if chosen >> i & 1}
+        return {name: draw(strategy) for name, strategy in found.items() if not strategy.is_empty}
 
     return keywords
+
+
+def required(**strategies: Keywords | Strategy) -> Keywords:
+    """All of these keywords."""
+    return lambda size: st.fixed_dictionaries({name: at(strategy, size) for name, strategy in strategies.items()})
+
+
+def at(strategy: Keywords | Strategy, size: Shape) -> Strategy:
+    """A strategy that may depend on the shape."""
+    return strategy(size) if callable(strategy) else strategy
 
 
 def one_axis(size: Shape) -> Strategy:
@@ -290,7 +300,7 @@ def spreading(draw: Any, size: Shape) -> dict[str, Any]:
     return {"shape": added + tuple(draw(st.sampled_from((2, 3))) if n == 1 and draw(FLAG) else n for n in size)}
 
 
-# --- several arrays -------------------------------------------------------------------------------------------------------
+# --- several arrays ---------------------------------------------------------------------------------------------------
 
 
 @st.composite
@@ -343,8 +353,8 @@ def joining(draw: Any, function: Callable[..., Any]) -> Call:
 def multiplying(draw: Any, function: Callable[..., Any]) -> Call:
     """np.matmul and np.dot: every combination of vectors, matrices and stacks of matrices; for dot also numbers."""
     n, k, m = draw(st.tuples(SIZES, SIZES, SIZES)) if draw(FLAG) else [draw(st.sampled_from((3, 2)))] * 3
-    forms = st.sampled_from(((k,), (n, k), (2, n, k), (1, 3, n, k))), st.sampled_from(((k,), (k, m), (3, k, m), (2, 1, k, m)))
-    x, y = draw(forms[0]), draw(forms[1])
+    x = draw(st.sampled_from(((k,), (n, k), (2, n, k), (1, 3, n, k))))
+    y = draw(st.sampled_from(((k,), (k, m), (3, k, m), (2, 1, k, m))))
     if function is np.dot:
         x, y = draw(st.sampled_from(((x, y), (x, y), (x, y), ((), y), (x, ()))))
     elif len(x) == 3 and len(y) == 3:
@@ -355,12 +365,12 @@ def multiplying(draw: Any, function: Callable[..., Any]) -> Call:
     return Call(function, (x, y))
 
 
-# --- indices --------------------------------------------------------------------------------------------------------------
+# --- indices ----------------------------------------------------------------------------------------------------------
 
 
 @st.composite
 def indices(draw: Any, size: Shape) -> Any:
-    """Any index that NumPy takes: integers, slices, `...`, None, masks, arrays of integers that may repeat, and their mixtures."""
+    """Integers, slices, `...`, None, masks, arrays of integers (which may repeat), and their mixtures."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     kind = draw(st.sampled_from(("basic", "mask", "arrays", "mixed")))
     if kind == "basic":
@@ -409,8 +419,9 @@ def writing(draw: Any, function: Callable[..., Any]) -> Call:
     size = draw(shapes())
     index = draw(indices(size))
     bare, found = element_arrays(index)
-    y = draw(narrowed(np.zeros(size)[index].shape).flatmap(lambda s: argument(function, "y", s)) | scalars(points_of(function, "y")))
-    return Call(function, (draw(argument(function, "x", size)), y, *found), {"index": bare}, starred=2)
+    array = narrowed(np.zeros(size)[index].shape).flatmap(lambda part: argument(function, "y", part))
+    x, y = draw(argument(function, "x", size)), draw(array | array | scalars(points_of(function, "y")))
+    return Call(function, (x, y, *found), {"index": bare}, starred=2)
 
 
 REDUCTION = single(optional(axis=any_axes, dtype=FLOAT64, keepdims=FLAG))

@@ -27,7 +27,7 @@ JITTER = 1e-9  # too small to meet a jump
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a row's function. `arguments` are arrays and Python scalars; those from `starred` on are one sequence."""
+    """One call of a row's function, with arrays and Python scalars; those from `starred` on are one sequence."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -72,7 +72,8 @@ class Call:
 
     def cast(self, dtypes: dict[int, Any]) -> Call:
         """The same call with other dtypes."""
-        return replace(self, arguments=tuple(rounded(x, dtypes[i]) if i in dtypes else x for i, x in enumerate(self.arguments)))
+        arguments = (rounded(x, dtypes[i]) if i in dtypes else x for i, x in enumerate(self.arguments))
+        return replace(self, arguments=tuple(arguments))
 
     def at(self, position: int, x: Any) -> Call:
         """The same call with another argument."""
@@ -92,7 +93,7 @@ def read_only(x: Any) -> np.ndarray:
     return x
 
 
-# --- differences ----------------------------------------------------------------------------------------------------------
+# --- differences ------------------------------------------------------------------------------------------------------
 
 
 def difference(f: Callable[[float], Any]) -> Any:
@@ -141,7 +142,7 @@ def pulled(output: ad.Tensor, wrt: Sequence[ad.Tensor], g: Any, record: bool = F
     return ad.gradients(output, wrt, gradient=g, record=record)
 
 
-# --- comparisons ----------------------------------------------------------------------------------------------------------
+# --- comparisons ------------------------------------------------------------------------------------------------------
 
 
 def assert_same(actual: Any, expected: Any, what: str) -> None:
@@ -160,7 +161,7 @@ def assert_close(actual: Any, expected: Any, what: str, relative: float = RELATI
     assert good.all(), f"{what}: {actual!r} instead of {expected!r}"
 
 
-# --- what holds for each call ---------------------------------------------------------------------------------------------
+# --- what holds for each call -----------------------------------------------------------------------------------------
 
 
 def check_value(call: Call) -> None:
@@ -187,8 +188,9 @@ def check_gradient(call: Call) -> None:
     expected = {i: differences(call, i, g) for i in positions}
     for wanted in subsets(positions):
         arguments, tensors = call.with_tensors(wanted)
-        gradients = pulled(call.record(arguments), tensors, g)
-        for i, gradient in zip(wanted, gradients, strict=True):
+        out = call.record(arguments)
+        assert_same(out.numpy(), value, f"value of {call} (Tensors: {wanted})")
+        for i, gradient in zip(wanted, pulled(out, tensors, g), strict=True):
             what = f"gradient of {call} in argument {i} (Tensors: {wanted})"
             assert type(gradient) is np.ndarray, what
             assert gradient.dtype == np.float64, what
@@ -271,10 +273,10 @@ def check_float32(call: Call) -> None:
 
 def check_promotion(call: Call) -> None:
     """Beside arrays of another dtype the value has NumPy's dtype, and the gradient its leaf's."""
+    if len(call.floating) < 2:
+        return
     for i, other in itertools.product(call.differentiable, (np.float64, np.int64)):
         mixed = call.cast({k: other for k in call.floating if k != i} | {i: np.float32})
-        if len(mixed.floating) + len(mixed.arguments) < 3:
-            continue
         arguments, tensors = mixed.with_tensors([i])
         out = mixed.record(arguments)
         assert_same(out.numpy(), mixed.evaluate(mixed.arguments), f"value of {mixed}")
@@ -310,11 +312,11 @@ def check_call(call: Call) -> None:
         check(call)
 
 
-# --- what holds for each row ----------------------------------------------------------------------------------------------
+# --- what holds for each row ------------------------------------------------------------------------------------------
 
 
 def check_kinks(function: Callable[..., Any]) -> None:
-    """At each kink the gradient is the stated one: in 0-d, repeated in an array, as the only Tensor or one of several."""
+    """At each kink the gradient is the stated one: in 0-d, repeated in an array, of one Tensor or of several."""
     row = TABLE[function]
     for (point, stated), copies in itertools.product(row.kinks.items(), ((), (3,), (2, 1))):
         whole = any(isinstance(p, tuple) for p in point)  # the point is one array, not one number for each argument

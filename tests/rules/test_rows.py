@@ -1,10 +1,11 @@
 """Every row of the table: NumPy's values, the gradients of central differences, second order, float32, kinks.
 
-The rows are the table's own: one that is added is tested, and fails here where `arguments.py` does not know its arguments.
+The rows are the table's own: one that is added is tested, or fails, where `arguments.py` does not know its arguments.
 """
 
 import inspect
 import operator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -61,35 +62,36 @@ def test_keywords_stand_in_numpys_order_with_numpys_defaults(function):
 
 @each_row
 def test_every_way_to_call_it_records_the_same(function):
-    """By the function, the operator (from either side), the method; keywords by name or, in NumPy's order, without."""
     row = TABLE[function]
-    symbol = row.formula.operator
-    for call in examples(function, 10):
-        tensors, leaves = call.with_tensors(call.floating)
-        first, is_method = tensors[0], isinstance(tensors[0], ad.Tensor)
-        leading = list(row.formula.keywords)[: len(call.keywords)]
-        ways = {
-            "function": lambda: call.evaluate(tensors),
-            "in order": lambda: call.evaluate(tensors, *map(call.keywords.get, leading)),
-            "operator": lambda: OPERATORS[symbol](*tensors),
-            "method": lambda: getattr(first, row.name)(*tensors[1:], **call.keywords),
-        }
-        possible = {
-            "function": True,
-            "in order": call.keywords.keys() == set(leading),
-            "operator": symbol and (is_method or symbol[0] not in "<=>!"),  # Python turns 2 < t into t > 2
-            "method": row.method and is_method,
-        }
-        for way, record in ways.items():
-            if leaves and possible[way]:
-                out = record()
-                assert out._node.primitive is row, way
-                assert_same(out.numpy(), call.evaluate(call.arguments), f"{call}, by {way}")
+    for call in examples(function, 16):
+        for out in ways(row, call):
+            assert out._node.primitive is row
+            assert_same(out.numpy(), call.evaluate(call.arguments), f"{call}")
+
+
+def ways(row, call):
+    """By the function, its keywords by name or, in NumPy's order, without; by the operator; by the method."""
+    tensors, leaves = call.with_tensors(call.floating)
+    if not leaves:
+        return
+    symbol, bound = row.formula.operator, isinstance(tensors[0], ad.Tensor)
+    leading = list(row.formula.keywords)[: len(call.keywords)]
+    yield call.evaluate(tensors)
+    if call.keywords.keys() == set(leading):
+        yield call.evaluate(tensors, *map(call.keywords.get, leading))
+    if symbol and (bound or symbol[0] not in "<=>!"):  # Python turns 2 < t into t > 2
+        yield OPERATORS[symbol](*tensors)
+    if row.method and bound:
+        yield getattr(tensors[0], row.name)(*tensors[1:], **call.keywords)
+
+
+def reshape(x, order):
+    return np.reshape(x, (3, 2), order=order)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("order", "AK")
-@pytest.mark.parametrize("function", [np.ravel, lambda x, order: np.reshape(x, (3, 2), order=order)], ids=["ravel", "reshape"])
+@pytest.mark.parametrize("function", [np.ravel, reshape])
 def test_an_order_that_depends_on_memory_is_right_or_refused(function, order, layout):
     x = read_only(LAYOUTS[layout](np.arange(6.0).reshape(2, 3)))
     try:
@@ -104,7 +106,10 @@ def test_an_order_that_depends_on_memory_is_right_or_refused(function, order, la
 
 
 @pytest.mark.parametrize("power", [operator.pow, np.power, np.float_power])
-@pytest.mark.parametrize(("x", "y", "first", "second"), [(-2, 3, 12, -12), (-2, 2, -4, 2), (0, 2, 0, 2), (0, 1, 1, 0), (0, 0, 0, 0), (-2, -1, -0.25, -0.25)])
+@pytest.mark.parametrize(
+    ("x", "y", "first", "second"),
+    [(-2, 3, 12, -12), (-2, 2, -4, 2), (0, 2, 0, 2), (0, 1, 1, 0), (0, 0, 0, 0), (-2, -1, -0.25, -0.25)],
+)
 def test_powers_of_negative_numbers_and_of_zero(power, x, y, first, second):
     t = ad.Tensor(float(x))
     for exponent in (y, float(y), np.array(float(y))):
@@ -119,10 +124,10 @@ def test_the_derivative_of_a_power_of_zero_in_its_exponent_is_zero():
     np.testing.assert_array_equal(gradient, 0)
 
 
-@pytest.mark.parametrize(("row", "expected"), [([2.0, 0, 3], [0, 6, 0]), ([0.0, 0, 3], [0, 0, 0]), ([2.0, 5, 3], [15, 6, 10])])
-def test_a_product_with_zeros(row, expected):
-    t = ad.Tensor(row)
-    assert_same(ad.gradients(np.prod(t), [t])[0], np.array(expected, float), "gradient")
+@pytest.mark.parametrize(("x", "expected"), [([2, 0, 3], [0, 6, 0]), ([0, 0, 3], [0, 0, 0]), ([2, 5, 3], [15, 6, 10])])
+def test_a_product_with_zeros(x, expected):
+    t = ad.Tensor(x)
+    np.testing.assert_array_equal(ad.gradients(np.prod(t), [t])[0], expected)
 
 
 @pytest.mark.parametrize(("extremum", "row"), [(np.max, [3.0, 1, 3, 3]), (np.min, [1.0, 2, 1, 1])])
@@ -137,6 +142,7 @@ def test_activations_are_stable_where_exp_is_not(dtype):
     """Right in the limit, gradients too, and without a warning (which would be an error here)."""
     x = ad.Tensor(np.array([-1e4, 0, 1e4], dtype))
     one, two = dtype(1), dtype(2)
+    close = partial(np.testing.assert_allclose, rtol=4 * np.finfo(dtype).eps)
     limits = {
         ad.sigmoid: ([0, one / two, 1], [0, one / 4, 0]),
         ad.softplus: ([0, np.log(two), 1e4], [0, one / two, 1]),
@@ -147,7 +153,7 @@ def test_activations_are_stable_where_exp_is_not(dtype):
     }
     for function, (value, slope) in limits.items():
         out = function(x)
-        np.testing.assert_allclose(out.numpy(), np.array(value, dtype), rtol=4 * np.finfo(dtype).eps, err_msg=str(function))
+        close(out.numpy(), np.array(value, dtype), err_msg=function.__name__)
         (gradient,) = ad.gradients(np.sum(out), [x])
         assert gradient.dtype == dtype
-        np.testing.assert_allclose(gradient, slope, rtol=4 * np.finfo(dtype).eps, err_msg=str(function))
+        close(gradient, slope, err_msg=function.__name__)
