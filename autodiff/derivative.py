@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import GradientError, ShapeError
 from .graph import Graph, Node, Variable, source_of
 
 Source = Node | Variable
@@ -105,9 +106,9 @@ def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _cast(gradient: Any, dtype: Any) -> Any:
-    """The gradient of a real value is real, and has its dtype."""
-    if gradient.dtype.kind == "c" and dtype.kind != "c":
-        gradient = np.real(gradient)
+    """A gradient has the dtype of its value."""
+    if (gradient.dtype.kind == "c") != (dtype.kind == "c"):
+        raise GradientError("a gradient between real and complex values: complex rules are not there yet")
     return gradient.astype(dtype)
 
 

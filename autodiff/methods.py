@@ -172,7 +172,8 @@ def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callabl
     def update(self: Stored, other: Any) -> Stored:
         node = self._node
         if node.primitive is not None or not is_paused():
-            return self._update(record(self, other), symbol)
+            new = record(self, other)
+            return new if isinstance(self._value, np.generic) else self._update(new, symbol)  # NumPy's scalars stay
         if node.variable is None or node.variable.immutable:
             self._may_write(f"{symbol}=")
         old = self._value  # an optimizer's step: nothing is recorded, the value is replaced

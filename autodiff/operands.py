@@ -19,6 +19,8 @@ def plain_operand(operand: Any, operation: str) -> Any:
         return operand
     if isinstance(operand, np.ma.MaskedArray):
         raise GradientError(f"{operation}: a masked array would lose its mask; fill it first: array.filled(0)")
+    if isinstance(operand, np.matrix):
+        raise GradientError(f"{operation}: np.matrix multiplies by rules of its own; take np.asarray(matrix)")
     if isinstance(operand, np.ndarray):
         return operand.view(np.ndarray)
     return operand if hasattr(operand, "__array_function__") else np.asarray(operand)  # CuPy's, Dask's: never coerced
@@ -35,7 +37,9 @@ def constant_operand(value: Any, operation: str) -> tuple[Any, Any]:
 def starred_operands(operands: Sequence[Any], operation: str, tensor: type) -> tuple[tuple[Any, ...], list[Node], bool]:
     """The values and nodes of a sequence of operands, and whether any needs a gradient."""
     pairs = [
-        operand._current() if isinstance(operand, tensor) else constant_operand(np.asarray(operand), operation)
+        operand._current()
+        if isinstance(operand, tensor)
+        else constant_operand(np.asarray(plain_operand(operand, operation)), operation)
         for operand in operands
     ]
     nodes = [node for _, node in pairs]
@@ -76,11 +80,3 @@ def _strided_copy(array: Any) -> Any:
     copy = np.ndarray(array.shape, array.dtype, np.empty(packed, np.uint8), low, strides)
     copy[...] = array
     return copy
-
-
-def read_only(value: Any) -> Any:
-    """A view that cannot be made writable again: its base is a read-only buffer, not the array."""
-    if not isinstance(value, (np.ndarray, np.generic)):
-        return value
-    array = cast(Any, np.asarray(value))
-    return np.asarray(memoryview(array).toreadonly()) if array.size else array.copy()

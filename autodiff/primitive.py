@@ -82,14 +82,19 @@ class Rule:
         for position, (symbol, term) in enumerate(zip(formula.arrays, self._terms, strict=True)):
             if term is not None:
                 gradient = ast.unparse(metadata.visit(term))
-                one, many = f"(node.inputs[{position}], {gradient})", f"*zip(node.inputs[{position}:], {gradient})"
+                if self._primitive.foreign:
+                    gradient = f"checked({gradient}, {formula.name!r})"
+                one = f"(node.inputs[{position}], {gradient})"
+                many = f"*((x, gx) for x, gx in zip(node.inputs[{position}:], {gradient}) if x.needs)"
                 pairs.append(many if symbol == formula.starred else one)
         lines = [
             f"def pull_{formula.name}(node, saved, g):",
+            *(["    g, saved = handed_out(g), handed_out(saved)"] if self._primitive.foreign else []),
             *([f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []),
             *(f"    {name} = node.keywords.get({name!r}, {name}_default)" for name in self._keywords),
             f"    return ({', '.join(pairs)},)",
         ]
+        self._namespace |= {"handed_out": handed_out, "checked": checked}
         self._namespace |= {f"{name}_default": formula.keywords[name] for name in self._keywords}
         return define("\n".join(lines), f"pull_{formula.name}", self._namespace)
 
@@ -141,8 +146,13 @@ class Primitive:
 
     @property
     def name(self) -> str:
-        """The function's name, as errors and pictures say it."""
+        """The function's name, as pictures say it."""
         return self.formula.name
+
+    @property
+    def call_name(self) -> str:
+        """The function's name, as a program says it."""
+        return f"np.{self.name}" if str(self.function.__module__).startswith("numpy") else self.name
 
     @functools.cached_property
     def formula(self) -> Formula:
@@ -195,9 +205,9 @@ def own(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def dispatch(*arrays: Any, **keywords: Any) -> Any:
-        if isinstance(arrays[0], tensor):
+        if arrays and isinstance(arrays[0], tensor):
             return record(*arrays, **keywords)
-        for array in arrays:
+        for array in (*arrays, *keywords.values()):
             kind = type(array)
             if not isinstance(array, np.ndarray) and hasattr(kind, "__array_function__"):
                 result = array.__array_function__(dispatch, (kind,), arrays, keywords)
@@ -324,6 +334,38 @@ class _Metadata(ast.NodeTransformer):
         if symbol not in self.nodes or node.attr not in METADATA:
             return node
         return ast.parse(self.nodes[symbol].format(node.attr), mode="eval").body
+
+
+def names_in(expression: str) -> set[str]:
+    """The names that an expression uses, attributes' owners included."""
+    return {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
+
+
+# --- what a user's own function is given, and gives back ---------------------------------------------------------------
+
+
+def read_only(value: Any) -> Any:
+    """A view that cannot be made writable again: its base is a read-only buffer, not the array."""
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    array: Any = np.asarray(value)
+    return np.asarray(memoryview(array).toreadonly()) if array.size else array.copy()
+
+
+def handed_out(values: Any) -> Any:
+    """Values of a graph in the hands of a user's function: read-only."""
+    return tuple(map(handed_out, values)) if isinstance(values, tuple) else read_only(values)
+
+
+def checked(result: Any, name: str) -> Any:
+    """What a user's function returned, as an array that nobody else holds."""
+    if isinstance(result, (bool, int, float, complex)):
+        return np.array(result)[()]
+    if not hasattr(result, "dtype"):
+        raise TypeError(f"{name} returned {type(result).__name__}: a function or a derivative returns one array")
+    if result.dtype.kind not in "fiubc":
+        raise TypeError(f"{name} returned an array of dtype {result.dtype}: numbers are wanted")
+    return result.copy() if isinstance(result, np.ndarray) else result
 
 
 _generated = itertools.count()

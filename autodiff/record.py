@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
@@ -58,8 +58,10 @@ class no_grad:
         paused.set(paused.get() - 1)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise GradientError(f"no_grad cannot decorate the generator {function.__name__}: write `with no_grad():` in it")
+        if inspect.isasyncgenfunction(function):
+            raise GradientError(f"no_grad cannot decorate {function.__name__}: write `with no_grad():` inside it")
+        if inspect.isgeneratorfunction(function):
+            return cast(Callable[P, R], _steps_without_grad(function))
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -75,6 +77,26 @@ class no_grad:
                 return function(*arguments, **keywords)
 
         return call
+
+
+def _steps_without_grad(function: Callable[P, Generator[Any, Any, Any]]) -> Callable[P, Generator[Any, Any, Any]]:
+    """A generator whose body runs inside no_grad(), and whoever consumes it does not."""
+
+    @functools.wraps(function)
+    def steps(*arguments: P.args, **keywords: P.kwargs) -> Generator[Any, Any, Any]:
+        generator, sent = function(*arguments, **keywords), None
+        try:
+            while True:
+                try:
+                    with no_grad():
+                        item = generator.send(sent)
+                except StopIteration as stop:
+                    return stop.value
+                sent = yield item
+        finally:
+            generator.close()
+
+    return steps
 
 
 @contextmanager
@@ -145,7 +167,7 @@ _NO_GRAD = """\
         return {result}
 """
 
-_INTO = "{result} if target is None else into(target, {result}, name)"
+_INTO = "{result} if target is None else into(target, {result}, call_name)"
 
 _CONSTANT = """\
     if {x}_node is None:
@@ -195,7 +217,7 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "call": primitive.call,
         "constant_operand": constant_operand, "explained": explained, "name": formula.name, "ndarray": np.ndarray,
         "new": object.__new__, "next_index": next_index, "plain": tensor._plain, "plain_operand": plain_operand,
-        "primitive": primitive, "paused": paused.get, "into": tensor._into, "frozen": frozen, "refuse": _refuse, "starred_operands": starred_operands,
+        "primitive": primitive, "paused": paused.get, "into": tensor._into, "frozen": frozen, "refuse": _refuse, "call_name": primitive.call_name, "starred_operands": starred_operands,
         "view": tensor._view_of,
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
@@ -231,7 +253,7 @@ def _gather_keywords(primitive: Primitive) -> list[str]:
     names = primitive.formula.keywords
     if not names:
         return []
-    lines = ["    if unknown:\n        refuse(name, unknown)\n", "    keywords = {}\n"]
+    lines = ["    if unknown:\n        refuse(call_name, unknown)\n", "    keywords = {}\n"]
     for name in names:
         store = "target = out" if name == "out" else f"keywords[{name!r}] = frozen({name})"
         lines.append(f"    if {name} is not {name}_default:\n        {store}\n")

@@ -17,7 +17,8 @@ import numpy as np
 
 from .errors import GradientError, InPlaceError, ShapeError, describe, leaves_the_graph
 from .graph import Node, Variable, leaf
-from .operands import numbers, plain_operand, read_only, snapshot
+from .operands import numbers, plain_operand, snapshot
+from .primitive import read_only
 from .record import paused, recorder, resumed
 from .rules.indexing import ARRAY, join, put, split
 from .rules.shape import cast
@@ -53,9 +54,9 @@ class View:
 
     def settle(self, tensor: Stored) -> Any:
         """The value; made again from the root where that was written since."""
-        _, current = self.root._current()
-        if current is not self.origin:
-            self._refresh(tensor)
+        value, origin = self.root._current()
+        if origin is not self.origin:
+            self._refresh(tensor, Stored._of(origin, value))
         return self.value
 
     def positions(self, tensor: Stored) -> Any:
@@ -75,15 +76,15 @@ class View:
             node = node.inputs[0]
         return path[::-1]
 
-    def _refresh(self, tensor: Stored) -> None:
+    def _refresh(self, tensor: Stored, root: Stored) -> None:
         cut_off = self.origin.needs and not tensor._node.needs  # made inside no_grad()
-        made = self.root
+        made, name = root, tensor._node.name
         with resumed(paused_now=int(cut_off)):
             for node in self._path(tensor._node):
                 starred = [()] * bool(node.primitive.formula.starred)
                 made = recorder(node.primitive.function, Stored._kind)(made, *starred, **node.keywords)
         self.value, tensor._node = made._current()
-        self.origin = self.root._node
+        self.origin, tensor._node.name = root._node, name
 
 
 class Stored:
@@ -130,8 +131,7 @@ class Stored:
     @classmethod
     def _view_of(cls, result: Any, out: Any, x: Any, x_value: Any) -> Tensor:
         """Finish the record of an operation whose result `out` may share the memory of x."""
-        base = getattr(out, "base", None)
-        if base is None or not isinstance(x, Stored) or (base is not x_value and base is not x_value.base):
+        if not isinstance(x, Stored) or not _share(out, x_value):
             if paused.get():
                 return cls._plain(out)
             result._value = out
@@ -148,7 +148,7 @@ class Stored:
             (out,) = out
         if isinstance(out, Stored):
             return out._update(result, f"{operation}(out)")
-        if result._node.needs:
+        if any(getattr(x, "needs", False) for x in (result._node, *result._node.inputs)):
             name = describe(result, "the result")
             remedy = "the result without out=, or give out= a Tensor"
             raise leaves_the_graph(name, f"{operation} with out= a plain array", remedy)
@@ -175,7 +175,8 @@ class Stored:
         if not self._writable_leaf():
             return read_only(np.asarray(self._read()))
         if self._value is not None:
-            self._link = Exposed(snapshot(self._value, "data"))
+            value = snapshot(self._value, "data")
+            self._link = Exposed(np.array(value) if isinstance(value, np.generic) else value)
             self._value = None
         assert isinstance(self._link, Exposed)
         return self._link.array
@@ -199,22 +200,25 @@ class Stored:
         self._may_write("t[...] = value")
         bare, arrays = split(index)
         link = self._link if self._value is None else None
-        if isinstance(link, View):
-            root = link.root
-            root._may_write("writing to a view")
-            where = link.positions(self)[join(bare, [np.asarray(_unwrapped(array)) for array in arrays])]
-            shape = root._node.shape
-            root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape)))
-        else:
+        if not isinstance(link, View):
             self._become(put(self, value, arrays, index=bare))
+            return
+        root = link.root
+        where = link.positions(self)[join(bare, [np.asarray(_unwrapped(array)) for array in arrays])]
+        shape = root._node.shape
+        if shape:
+            root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape)))
+        elif where.size:
+            root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value))
 
     def _update(self, new: Tensor, operator: str) -> Self:
         """`self op= other`, where `new` is `self op other`."""
         self._may_write(f"{operator}=")
         if new.shape != self._node.shape or new.dtype != self._node.dtype:
             new = cast(new, dtype=fitting(new, self._node, operator))
-        if self._value is None and isinstance(self._link, View):
-            self[...] = new
+        layout = getattr(self._value, "strides", None)
+        if layout is None or layout != getattr(new._read(), "strides", None):
+            self[...] = new  # a view, or an array that keeps the order of its axes
         else:
             self._become(new)
         return self
@@ -241,7 +245,15 @@ class Stored:
     def _may_write(self, action: str) -> None:
         """Raise where a write could not be given the right gradient."""
         node = self._node
+        value = self._value
+        if value is None and isinstance(self._link, View):
+            if not self._link.settle(self).flags.writeable:
+                raise ValueError(f"{action}: {describe(self, 'this view')} is read-only, as NumPy's is: write to a copy")
+            self._link.root._may_write(f"{action} on a view of it")
+            return
         if node.primitive is not None:
+            if isinstance(value, np.generic):
+                raise TypeError(f"{action}: {describe(self, 'this Tensor')} is a scalar, which NumPy does not write to")
             return
         if not self._writable_leaf():
             raise InPlaceError(f"{action}: {describe(self, 'this Tensor')} is a constant; make a Tensor to write to")
@@ -259,6 +271,13 @@ def fitting(new: Any, old: Any, operator: str) -> Any:
     if not np.can_cast(new.dtype, old.dtype, "same_kind"):
         raise GradientError(f"{operator}=: cannot cast the result from {new.dtype} to {old.dtype}")
     return old.dtype
+
+
+def _share(out: Any, x: Any) -> bool:
+    """Whether `out`, made from x by an operation that moves elements, looks at the same memory."""
+    if not isinstance(out, np.ndarray) or not isinstance(x, np.ndarray):
+        return False
+    return out is x or (out.base is not None and (out.base is x or out.base is x.base))
 
 
 def _unwrapped(value: Any) -> Any:

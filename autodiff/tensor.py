@@ -13,9 +13,15 @@ from .derivative import pull
 from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph
 from .graph import Variable, leaf
 from .methods import Methods, install
-from .operands import numbers, read_only
-from .primitive import CREATES, INSPECTS, TABLE
+from .operands import numbers
+from .primitive import CREATES, INSPECTS, TABLE, read_only
 from .record import RECORDERS, keyword_names, recorder
+
+
+_NUMBER_REMEDY = (
+    "{t}.item() or {t}.detach() to let the gradient go, np.exp({t}) for math.exp({t}), "
+    "np.zeros(n, like={t}) for a buffer to write it into"
+)
 
 
 class Tensor(Methods):
@@ -89,14 +95,15 @@ class Tensor(Methods):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._node.name = name
-        if self._node.variable is not None and self._writable_leaf():
-            self._node.variable.name = name
+        node = self._node
+        node.name = name
+        if self._writable_leaf() and node.variable is not None:
+            node.variable.name = name
 
     @property
     def requires_grad(self) -> bool:
         """Whether gradient flows to it. A leaf's may be set, to freeze it."""
-        return self._node.needs
+        return self._current()[1].needs
 
     @requires_grad.setter
     def requires_grad(self, needs: bool) -> None:
@@ -143,7 +150,7 @@ class Tensor(Methods):
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
-        if self._node.variable is not None:
+        if self.is_leaf and self._node.variable is not None:
             self._node.variable.grad = None
 
     # --- derivatives -------------------------------------------------------------------------------------------------
@@ -159,7 +166,6 @@ class Tensor(Methods):
         >>> w.grad
         array(6.)
         """
-        self._read()
         start = self._incoming(_let_go(gradient, "backward(gradient)", "gradients(..., record=True), or {t}.detach()"))
         for variable, g in pull(self._node, start, release=True).items():
             assert isinstance(variable, Variable)
@@ -169,7 +175,9 @@ class Tensor(Methods):
 
     def _incoming(self, gradient: Any) -> Any:
         """The gradient to start from, checked."""
-        node = self._node
+        node = self._current()[1]
+        if node.dtype.kind == "c":
+            raise GradientError(f"backward of {describe(self, 'a Tensor')}, a complex one: complex rules are not there yet")
         if not node.needs:
             name = describe(self, "this Tensor")
             raise GradientError(
@@ -205,15 +213,26 @@ class Tensor(Methods):
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         record = RECORDERS.get(function)
-        if record is not None and not keywords:
+        if record is not None and len(arguments) == 1 and not keywords:
             return record(*arguments)
         if function in INSPECTS or function in CREATES:
+            if function in CREATES:  # a prototype gives its shape and dtype only; a value to fill with would be lost
+                arguments = (*arguments[:1], *[_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]])
             values = {key: plain_value(value) for key, value in keywords.items()}
             plain = function(*map(plain_value, arguments), **values)
             return plain if function in INSPECTS else self._plain(plain)
         record = record or _recorder(function)
-        names = keyword_names(TABLE[function])
-        return record(*arguments, **{names.get(key, key): value for key, value in keywords.items()})
+        row = TABLE[function]
+        names, out = keyword_names(row), None
+        if "out" not in names:
+            out = keywords.pop("out", None)
+        try:
+            result = record(*arguments, **{names.get(key, key): value for key, value in keywords.items()})
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call did not get inside
+                raise MissingRuleError(f"{row.call_name} called like this has no rule yet: {error}") from None
+            raise
+        return result if out is None else self._into(out, result, row.call_name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         value = np.asarray(_let_go(self, "making an array", _ARRAY_REMEDY))
@@ -312,7 +331,7 @@ _ARRAY_REMEDY = (
 )
 
 
-def _let_go(value: Any, action: str, remedy: str = "{t}.item() or {t}.detach(), or the np. function for math's") -> Any:
+def _let_go(value: Any, action: str, remedy: str = _NUMBER_REMEDY) -> Any:
     """The value of a Tensor without gradient; for one with gradient an error, since that would be lost."""
     if not isinstance(value, Tensor):
         return value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
+import copy as copying
 import functools
 import inspect
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ import numpy as np
 from .derivative import pull
 from .errors import GradientError, describe
 from .graph import Graph
-from .primitive import SYMBOLS, TABLE, Formula, Primitive, own
+from .primitive import TABLE, Formula, Primitive, checked, names_in, own, read_only
 from .record import resumed
 from .rules.shape import identity
 from .tensor import Tensor, plain_value
 
 
-def gradients(output: Tensor, wrt: Sequence[Tensor], *, gradient: Any = None, record: bool = False) -> list[Any]:
+def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, record: bool = False) -> list[Any]:
     """d output / d w for each w of `wrt`, leaves or not; touches no `.grad`.
 
     Arrays of the shape and dtype of each w, zeros where the output does not depend on it; Tensors with `record=True`,
@@ -30,19 +31,26 @@ def gradients(output: Tensor, wrt: Sequence[Tensor], *, gradient: Any = None, re
     >>> gradients(np.sum(y * y), [x, y])
     [array([ 4., 32.]), array([2., 8.])]
     """
-    for w in wrt:
-        if not isinstance(w, Tensor):
-            raise GradientError(f"gradients: wrt holds Tensors, got {type(w).__name__} {describe(w, '')}")
-    nodes = [w._current()[1] for w in (output, *wrt)][1:]
+    wrt = [wrt] if isinstance(wrt, str) or not isinstance(wrt, Iterable) else list(wrt)
+    if isinstance(wrt, Tensor) or not all(isinstance(w, Tensor) for w in wrt):
+        raise GradientError("gradients: wrt is a list of Tensors, such as [W1, W2]")
+    nodes = [w._node for w in wrt]
     targets = [node.variable or node if node.is_leaf else node for node in nodes]
     start = output._incoming(gradient)
     if record and not isinstance(start, Tensor):
         start = Tensor._plain(start)
     elif isinstance(start, Tensor) and not record:
         start = start._read()
+    for w, node in zip(wrt, nodes, strict=True):
+        if not node.is_leaf and node.index > output._node.index:
+            name = describe(w, "a Tensor of wrt")
+            raise GradientError(f"gradients: {name} was computed, or written to, after the output: there is no such gradient")
     found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
     results = [found[target] if target in found else np.zeros_like(w) for w, target in zip(wrt, targets, strict=True)]
-    return results if record else [np.asarray(plain_value(result)) for result in results]
+    if record:
+        return results
+    plain = [np.asarray(plain_value(result)) for result in results]
+    return [array.copy() if any(array is other for other in plain[:i]) else array for i, array in enumerate(plain)]
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -76,17 +84,19 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     def both(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:
         if any(not -len(arguments) <= n < len(arguments) for n in numbers):
             raise GradientError(f"grad: argnums={argnums}, but {_name(f)} was given {len(arguments)} arguments")
-        lifted, leaves = list(arguments), []
-        for n in numbers:
+        lifted, leaves, spans = list(arguments), [], {}
+        for n in {n % len(arguments) for n in numbers}:
+            before = len(leaves)
             lifted[n] = _lift(arguments[n], leaves)
+            spans[n] = slice(before, len(leaves))
         with resumed():
             output = f(*lifted, **keywords)
         if not isinstance(output, Tensor) or output.shape != ():
             what = f"a Tensor of shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
             raise GradientError(f"grad: {_name(f)} must return a scalar Tensor, not {what}: np.sum it, or use vjp")
         record = _depends_on_others(output, leaves)
-        found = iter(gradients(output, leaves, record=record) if output.requires_grad else _zeros(leaves))
-        restored = tuple(_restore(arguments[n], found) for n in numbers)
+        found = gradients(output, leaves, record=record) if output.requires_grad else _zeros(leaves)
+        restored = tuple(_restore(arguments[n], iter(found[spans[n % len(arguments)]])) for n in numbers)
         return (output if record else _array(output)), restored[0] if isinstance(argnums, int) else restored
 
     return both
@@ -109,6 +119,7 @@ def vjp(f: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[[Any], tu
 
     def back(gradient: Any) -> tuple[Any, ...]:
         again = record or isinstance(gradient, Tensor)
+        gradient = output._gradient("vjp", gradient)
         found = gradients(output, leaves, gradient=gradient, record=again) if output.requires_grad else _zeros(leaves)
         restored = iter(found)
         return tuple(_restore(argument, restored) for argument in arguments)
@@ -119,11 +130,11 @@ def vjp(f: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[[Any], tu
 def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "special") -> Callable[..., Any]:
     """A user's own differentiable function: what it computes, and its derivative, in three lines.
 
-    `function` takes arrays, one for each derivative, then keywords with defaults, and is called with plain arrays. Each
+    `function` takes arrays, one for each derivative, then keywords with defaults, and is called with read-only arrays. Each
     derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out` (the
-    result), `x, y, z` (the arrays) and the keywords; None where there is none. With `kind="elementwise"` it is the
-    partial derivative. Written with NumPy functions it can be differentiated again. A wrong derivative is not noticed
-    here: compare it with differences.
+    result), the arrays and the keywords by the names that `function` gives them; None where there is none. With
+    `kind="elementwise"` it is the partial derivative. Written with NumPy functions it can be differentiated again. A wrong
+    derivative is not noticed here: compare it with differences.
 
     >>> cube = primitive(lambda x: x**3, "g * 3 * x**2")
     >>> grad(lambda x: np.sum(cube(x)))(np.array([2.0]))
@@ -132,20 +143,47 @@ def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "spec
     if kind not in ("elementwise", "special", "linear"):
         raise ValueError(f"primitive: kind must be 'elementwise', 'linear' or 'special', got {kind!r}")
     parameters = list(inspect.signature(function).parameters.values())
-    if not 0 < len(derivatives) <= min(len(parameters), len(SYMBOLS)):
+    if not 0 < len(derivatives) <= len(parameters):
         given = f"{len(parameters)} arguments, and {len(derivatives)} derivatives were given"
         raise ValueError(f"primitive: {_name(function)} takes {given}")
-    keywords = parameters[len(derivatives) :]
+    arrays, keywords = parameters[: len(derivatives)], parameters[len(derivatives) :]
+    if bare := [keyword.name for keyword in keywords if keyword.default is keyword.empty]:
+        raise ValueError(f"primitive: give {', '.join(bare)} of {_name(function)} a derivative (or None), or a default")
     name = function.__name__ if function.__name__.isidentifier() else "function"
-    formula = Formula(
-        name, SYMBOLS[: len(derivatives)], None, {}, {keyword.name: keyword.default for keyword in keywords}, None
-    )
-    dispatch = own(function)
-    namespace = {"np": np} | sys._getframe(1).f_globals
+
+    @functools.wraps(function)
+    def guarded(*values: Any, **options: Any) -> Any:
+        return checked(function(*map(read_only, values), **options), name)
+
+    dispatch = own(guarded)
+    enclosing = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+    namespace = {"np": np, **getattr(function, "__globals__", {}), **enclosing}
     row = Primitive(dispatch, f"{name}(...)", *derivatives, kind=kind, namespace=namespace, foreign=True)
-    row.formula = formula
+    defaults = {keyword.name: keyword.default for keyword in keywords}
+    row.formula = Formula(name, tuple(array.name for array in arrays), None, {}, defaults, None)
+    for derivative in derivatives:
+        _check_derivative(derivative, row)
     TABLE[dispatch] = row
     return dispatch
+
+
+def _check_derivative(derivative: Any, row: Primitive) -> None:
+    """Refuse here, where it is defined, what could not be called in a backward pass."""
+    offered = {"g", "out", *row.formula.arrays, *row.formula.keywords}
+    if derivative is None:
+        return
+    if callable(derivative):
+        unknown = inspect.signature(derivative).parameters.keys() - offered
+    elif isinstance(derivative, str):
+        try:
+            unknown = names_in(derivative) - offered - row.namespace.keys() - vars(builtins).keys()
+        except SyntaxError:
+            raise ValueError(f"primitive: the derivative {derivative!r} of {row.name} is no expression") from None
+    else:
+        raise TypeError(f"primitive: the derivative {derivative!r} of {row.name} is neither an expression nor a function")
+    if unknown:
+        known = ", ".join(sorted(offered))
+        raise ValueError(f"primitive: a derivative of {row.name} asks for {', '.join(sorted(unknown))}; there are {known}")
 
 
 # --- nested structures of arrays ------------------------------------------------------------------------------------
@@ -154,7 +192,7 @@ def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "spec
 def _lift(argument: Any, leaves: list[Tensor]) -> Any:
     """The structure with a fresh Tensor for each array, appended to `leaves`; an outer Tensor stays connected."""
     if isinstance(argument, dict):
-        return {key: _lift(value, leaves) for key, value in argument.items()}
+        return _like(argument, {key: _lift(value, leaves) for key, value in argument.items()})
     if isinstance(argument, (list, tuple)):
         items = [_lift(item, leaves) for item in argument]
         return type(argument)(*items) if hasattr(argument, "_fields") else type(argument)(items)
@@ -163,9 +201,16 @@ def _lift(argument: Any, leaves: list[Tensor]) -> Any:
     return leaf
 
 
+def _like(argument: dict[Any, Any], items: dict[Any, Any]) -> dict[Any, Any]:
+    """The items in a dict of the argument's own class."""
+    copy = copying.copy(argument)
+    copy.update(items)
+    return copy
+
+
 def _restore(argument: Any, found: Iterator[Any]) -> Any:
     if isinstance(argument, dict):
-        return {key: _restore(value, found) for key, value in argument.items()}
+        return _like(argument, {key: _restore(value, found) for key, value in argument.items()})
     if isinstance(argument, (list, tuple)):
         items = [_restore(item, found) for item in argument]
         return type(argument)(*items) if hasattr(argument, "_fields") else type(argument)(items)

@@ -19,7 +19,7 @@ from autodiff.primitive import METADATA, SYMBOLS, TABLE
 from autodiff.record import RECORDERS
 from autodiff.rules import shape
 
-from .rules.arguments import examples
+from .rules.arguments import calls, examples
 from .rules.gradcheck import check_row
 
 FUNCTIONS = [function for function, row in TABLE.items() if not row.foreign]
@@ -175,18 +175,18 @@ def plant():
         RECORDERS.pop(function, None)
 
     yield put_in_place
-    TABLE.update(rows)
-    RECORDERS.clear()
-    RECORDERS.update(recorders)
+    for kept, at_first in ((TABLE, rows), (RECORDERS, recorders)):
+        kept.clear()
+        kept.update(at_first)
 
 
 def name_of(function):
     return TABLE[function].name
 
 
-def passes(function, calls):
+def passes(function, drawn):
     try:
-        check_row(function, calls)
+        check_row(function, drawn)
     except Exception:  # a derivative that cannot even be computed is caught, too
         return False
     return True
@@ -194,12 +194,12 @@ def passes(function, calls):
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=name_of)
 def test_each_mistake_is_caught(function, plant):
-    calls = examples(function, COUNT)
-    check_row(function, calls)
+    drawn = examples(function, COUNT)
+    check_row(function, drawn)
     unseen = set()
     for name, row in mistakes(function):
         plant(function, row)
-        if passes(function, calls):
+        if passes(function, drawn):
             unseen.add(name)
     assert unseen == set(EQUIVALENT.get(function, {}))
 
@@ -208,3 +208,9 @@ def test_each_mistake_is_caught(function, plant):
 def test_missing_unbroadcasting_is_caught(function, monkeypatch):
     monkeypatch.setattr(derivative, "unbroadcast", lambda gradient, shape: gradient)
     assert not passes(function, examples(function, COUNT))
+
+
+def test_a_row_whose_arguments_nobody_knows_fails(plant):
+    plant(np.median, changed(TABLE[np.sum], function=np.median))
+    with pytest.raises(NotImplementedError, match="add an entry to ARGUMENTS"):
+        calls(np.median)

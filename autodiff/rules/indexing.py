@@ -64,7 +64,7 @@ def scatter(x: Any, y: Sequence[Any] = (), shape: tuple[int, ...] = (), index: I
 @own
 def put(x: Any, y: Any, z: Sequence[Any] = (), index: Index = ()) -> Any:
     """A copy of x in which `x[index] = y`, the arrays of the index in `z`."""
-    out = x.copy() if isinstance(x, np.ndarray) else np.array(x)
+    out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x)
     out[join(index, z)] = y
     return out
 

@@ -47,4 +47,5 @@ def said(error):
 
 def owned(gradient):
     """Whether a gradient is an array of its own: writable, and a view of nothing."""
-    return type(gradient) is np.ndarray and gradient.base is None and gradient.flags.owndata and gradient.flags.writeable
+    flags = gradient.flags
+    return type(gradient) is np.ndarray and gradient.base is None and flags.owndata and flags.writeable

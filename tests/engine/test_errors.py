@@ -1,4 +1,4 @@
-"""Each error a user can meet: its type is one that NumPy would raise, and its words name the operation and the remedy."""
+"""Each error a user can meet: its type is one that NumPy would raise, its words name operation and remedy."""
 
 import math
 import pickle
@@ -17,7 +17,7 @@ def leaf(shape=(2, 3), name="t"):
     return ad.Tensor(np.ones(shape), name=name)
 
 
-# --- shapes: the operation, both shapes, the names of the operands, and the reason --------------------------------------
+# --- shapes: the operation, both shapes, the names of the operands, and the reason ------------------------------------
 
 X = ad.constant(np.ones((3, 2)), name="X")
 W1 = ad.Tensor(np.ones((4, 3)), name="W1")
@@ -70,10 +70,9 @@ def test_the_shape_of_a_part_that_does_not_fit():
     """What NumPy compares is the part, not the whole: (2,) against (3,)."""
     z = ad.Tensor(np.ones((2, 3)), name="z") * 1
     for value in (np.ones(3), ad.Tensor(np.ones(3)), ad.constant(np.ones(3))):
-        with pytest.raises(ValueError, match=".") as caught:
+        with pytest.raises(ValueError, match=r"\(3,\)") as caught:
             z[:, 0] = value
         text = said(caught.value)
-        assert "(3,)" in text
         assert "(2,)" in text
         assert "sizes 3 and 3" not in text
 
@@ -102,7 +101,7 @@ def test_other_errors_keep_numpys_type_and_gain_the_users_names(call, kind, word
         assert word in said(caught.value)
 
 
-# --- where a gradient would be lost, or cannot be given -----------------------------------------------------------------
+# --- where a gradient would be lost, or cannot be given ---------------------------------------------------------------
 
 
 def test_backward_of_what_is_no_scalar():
@@ -192,8 +191,8 @@ PARTS = {
     "np.add.accumulate": lambda: np.add.accumulate(t),
     "np.add where": lambda: np.add(t, 1, where=np.ones((2, 3), bool)),
     "np.add dtype": lambda: np.add(t, 1, dtype=np.float32),
-    "np.sum where": lambda: np.sum(t, where=np.ones((2, 3), bool)),
-    "np.sum initial": lambda: np.sum(t, initial=3.0),
+    "sum where": lambda: np.sum(t, where=np.ones((2, 3), bool)),
+    "sum initial": lambda: np.sum(t, initial=3.0),
     ".sum where": lambda: t.sum(where=np.ones((2, 3), bool)),
     ".max initial": lambda: t.max(initial=3.0),
 }
@@ -203,7 +202,7 @@ PARTS = {
 def test_a_method_or_a_keyword_without_a_rule(words):
     with pytest.raises(errors.MissingRuleError) as caught:
         PARTS[words]()
-    for word in words.strip(".").split():
+    for word in words.removeprefix(".").split():
         assert word in str(caught.value)
     assert "no rule" in str(caught.value)
 
@@ -297,7 +296,7 @@ def test_a_fill_value_that_carries_gradient_is_not_dropped():
             call()
 
 
-# --- data and operands that no gradient has -----------------------------------------------------------------------------
+# --- data and operands that no gradient has ---------------------------------------------------------------------------
 
 MASKED = np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])
 LOST_MASKS = {
@@ -367,7 +366,7 @@ def test_wrt_that_is_no_list_of_tensors():
             ad.gradients(loss, wrt)
 
 
-# --- leaves, constants, computed values ---------------------------------------------------------------------------------
+# --- leaves, constants, computed values -------------------------------------------------------------------------------
 
 
 def test_grad_of_an_interior_tensor_explains_gradients():

@@ -30,7 +30,7 @@ def no_collector():
     gc.enable()
 
 
-# --- order --------------------------------------------------------------------------------------------------------------
+# --- order ------------------------------------------------------------------------------------------------------------
 
 
 def network(w, v):
@@ -112,7 +112,7 @@ def test_doubling_forty_times_makes_forty_nodes():
     assert len(graph(y)) == 41
 
 
-# --- evaluation ---------------------------------------------------------------------------------------------------------
+# --- evaluation -------------------------------------------------------------------------------------------------------
 
 
 def test_evaluate_gives_the_same_bits():
@@ -172,7 +172,7 @@ def test_restore_of_a_graph_that_released_nothing_changes_nothing():
     assert all(node.saved is saved for node, saved in zip(found.nodes, before, strict=True))
 
 
-# --- freed by reference counting ----------------------------------------------------------------------------------------
+# --- freed by reference counting --------------------------------------------------------------------------------------
 
 
 def test_backward_releases_what_it_saved():
@@ -281,7 +281,7 @@ def test_training_keeps_no_step_but_the_last(no_collector):
     assert [ref() is not None for ref in nodes] == [False] * 4 + [True]
 
 
-# --- scale --------------------------------------------------------------------------------------------------------------
+# --- scale ------------------------------------------------------------------------------------------------------------
 
 MILLION = 1_000_000
 

@@ -1,7 +1,7 @@
 """A graph's arrays are never written: what a user does to an array after the forward pass reaches no gradient.
 
-Each test runs a program twice: untouched, and with a write between forward and backward. Either NumPy refuses the write, or
-the gradient equals that of the untouched program to the bit. Views and in-place writes run side by side on arrays.
+Each test runs a program twice: untouched, and with a write between forward and backward. Either NumPy refuses the
+write, or the gradient equals that of the untouched program to the bit. Views and in-place writes run beside NumPy.
 """
 
 import threading
@@ -20,7 +20,7 @@ X = np.array([0.5, -1.25, 2.0, 0.75, -0.5])
 V = np.array([1.5, 0.25, -0.75, 2.5, -1.0])
 
 
-# --- arrays that are changed between forward and backward ---------------------------------------------------------------
+# --- arrays that are changed between forward and backward -------------------------------------------------------------
 
 
 def older_view(array):
@@ -75,13 +75,18 @@ def set_writeable_on_a_new_view(array):
     return write
 
 
+def add_at(array):
+    if array.flags.writeable:  # NumPy 2.4 does not ask, and writes to a read-only array
+        np.add.at(array, [0, 0], 9)
+
+
 WRITES = {
     "assignment": lambda array: lambda: array.__setitem__(slice(None), 9),
     "in place": lambda array: lambda: array.__iadd__(9),
     "out=": lambda array: lambda: np.add(array, 9, out=array),
     "np.copyto": lambda array: lambda: np.copyto(array, 9),
     "np.put": lambda array: lambda: np.put(array, [0, 1], 9),
-    "np.add.at": lambda array: lambda: array.flags.writeable and np.add.at(array, [0, 0], 9),  # NumPy's bug: it asks no flag
+    "np.add.at": lambda array: lambda: add_at(array),
     "rng.shuffle": lambda array: lambda: np.random.default_rng(1).shuffle(array),
     "rng, out=": lambda array: lambda: np.random.default_rng(1).standard_normal(out=array),
     "sort": lambda array: array.sort,
@@ -279,7 +284,7 @@ REPLACEMENTS = {
 @pytest.mark.parametrize("released", [False, True], ids=["before the first backward", "after it"])
 @pytest.mark.parametrize("replace", REPLACEMENTS.values(), ids=REPLACEMENTS)
 def test_a_leaf_that_gets_another_value(replace, released):
-    """Also after `backward` released the interior values: what is computed again starts from the leaves of that time."""
+    """Also after `backward` released the interior values: they are computed again from the leaves of that time."""
     w, v = ad.Tensor(X), ad.Tensor(V)
     loss = program(w, v)
     if released:
@@ -322,7 +327,7 @@ def test_gradients_with_respect_to_a_view_stay_after_an_update():
 
 
 def test_a_write_from_another_thread_while_threads_train():
-    """Eight models in eight threads, whose plain operands are scribbled over after each forward pass, walk as one alone."""
+    """Eight models in eight threads, their plain operands scribbled over after each forward pass, walk as one alone."""
 
     def train(found, k):
         w = ad.Tensor(X * k)
@@ -348,7 +353,7 @@ def test_a_write_from_another_thread_while_threads_train():
         assert_same(together[k], alone[k])
 
 
-# --- out= and functions that hold an array of the user's ----------------------------------------------------------------
+# --- out= and functions that hold an array of the user's --------------------------------------------------------------
 
 OUT = {
     "np.exp, out=": lambda t, a: np.exp(t, out=a),
@@ -464,11 +469,11 @@ def test_an_array_among_the_keywords_of_the_users_own_function():
     assert_same(w.grad, V)
 
 
-# --- .data and .numpy() -------------------------------------------------------------------------------------------------
+# --- .data and .numpy() -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,), (2, 0)])
-@pytest.mark.parametrize("make", [ad.Tensor, ad.constant, lambda a: ad.Tensor(a) * 1], ids=["leaf", "constant", "interior"])
+@pytest.mark.parametrize("make", [ad.Tensor, ad.constant, lambda a: ad.Tensor(a) * 1], ids=["leaf", "fixed", "made"])
 def test_numpy_is_read_only_for_good(make, shape):
     tensor = make(np.ones(shape))
     array = tensor.numpy()
@@ -544,7 +549,7 @@ def test_the_dtype_stays_when_data_is_assigned():
     assert_same(w, V.astype(np.float32))
 
 
-# --- .grad --------------------------------------------------------------------------------------------------------------
+# --- .grad ------------------------------------------------------------------------------------------------------------
 
 SHARING = {
     "a sum": lambda w, v: np.sum(w + v),
@@ -672,7 +677,7 @@ def test_grad_that_was_assigned_is_a_copy_of_the_leafs_dtype():
     assert_same(w.grad, V.astype(np.float32))
 
 
-# --- training -----------------------------------------------------------------------------------------------------------
+# --- training ---------------------------------------------------------------------------------------------------------
 
 
 def by_data(w):
@@ -793,7 +798,7 @@ def test_a_constant_is_never_written(write, context):
 
 def test_a_second_backward_equals_the_first_to_the_bit():
     rng = np.random.default_rng(0)
-    A = rng.standard_normal((7, 5))[:, ::-1]  # strided: NumPy takes another path, to other bits, through a copy in order
+    A = rng.standard_normal((7, 5))[:, ::-1]  # strided: through a copy in order NumPy takes another path, to other bits
     w, v = ad.Tensor(rng.standard_normal((5, 3))), ad.Tensor(rng.standard_normal((3, 7)).T)
     h = np.tanh(A @ w)
     h[h > 0.5] *= 0.5
@@ -809,7 +814,7 @@ def test_a_second_backward_equals_the_first_to_the_bit():
         assert_same(v.grad, first[1])
 
 
-# --- views and writes, beside NumPy -------------------------------------------------------------------------------------
+# --- views and writes, beside NumPy -----------------------------------------------------------------------------------
 
 
 def run_beside_numpy(forward, x):
@@ -884,6 +889,16 @@ def raveled(x):
     m.T.ravel()[:] = 9.0  # a copy
     m.flatten()[:] = 9.0  # always a copy
     return np.sum(m**3)
+
+
+def squeezed_of_nothing(x):
+    """Without an axis of size 1, NumPy's squeeze returns the array itself."""
+    z = x * 1
+    z.squeeze()[0] = 0.0
+    z.ravel()[1] = x[0]
+    z.reshape(5)[2] = x[0]
+    z.T[3] = x[0]
+    return np.sum(z**2)
 
 
 def masked(x):
@@ -1111,12 +1126,13 @@ def copies_are_no_aliases(x):
 
 PROGRAMS = [
     view_zeroed, view_reads_a_later_write, value_used_before_the_write, view_of_a_view, transposed,
-    reshaped_view_writes_its_root, reshaped_copy_leaves_its_root_alone, raveled, masked, masked_update, masked_by_tensors,
-    aliased, plus_itself_reversed, element_update, rows_update, repeated_index_writes_once, overlapping_forward,
-    overlapping_backward, self_transposed, swapped_rows, swapped_rows_as_numpy_spoils_them, buffer,
-    buffer_written_element_by_element, padded, zero_dimensional_view, new_axes, flipped, axes_swapped,
-    written_by_broadcasting, written_with_leading_ones, mixed_index, written_in_column_order, updated_in_column_order,
-    element_of_a_sum_is_no_alias, sum_is_no_alias, python_float_accumulates, copies_are_no_aliases,
+    reshaped_view_writes_its_root, reshaped_copy_leaves_its_root_alone, raveled, squeezed_of_nothing, masked,
+    masked_update, masked_by_tensors, aliased, plus_itself_reversed, element_update, rows_update,
+    repeated_index_writes_once, overlapping_forward, overlapping_backward, self_transposed, swapped_rows,
+    swapped_rows_as_numpy_spoils_them, buffer, buffer_written_element_by_element, padded, zero_dimensional_view,
+    new_axes, flipped, axes_swapped, written_by_broadcasting, written_with_leading_ones, mixed_index,
+    written_in_column_order, updated_in_column_order, element_of_a_sum_is_no_alias, sum_is_no_alias,
+    python_float_accumulates, copies_are_no_aliases,
 ]  # fmt: skip
 
 
@@ -1219,7 +1235,7 @@ def test_a_write_that_numpy_refuses_is_refused():
     assert_same(z, X)
 
 
-# --- random programs of views, writes and reads -------------------------------------------------------------------------
+# --- random programs of views, writes and reads -----------------------------------------------------------------------
 
 small = st.integers(-3, 3)
 slices = st.builds(slice, st.none() | small, st.none() | small, st.sampled_from([None, 1, 2, -1, -2]))
@@ -1254,7 +1270,9 @@ MAKES = {
 
 
 def set_part(v, u, s, k):
-    v[s] = u * 1  # a copy: where memory overlaps, NumPy spoils some assignments (of a row to a column, say) as it reads them
+    v[s] = (
+        u * 1
+    )  # a copy: NumPy 2.4 spoils overlapping assignments of other strides, as of a row to a column of its own
 
 
 def set_last_axis(v, u, s, k):
@@ -1302,8 +1320,8 @@ def out_of_a_part(v, u, s, k):
 
 
 WRITERS = [
-    set_part, set_last_axis, set_element, set_masked, set_repeated, set_overlapping, set_reversed, set_all, add_in_place,
-    multiply_in_place, out, out_of_a_part,
+    set_part, set_last_axis, set_element, set_masked, set_repeated, set_overlapping, set_reversed, set_all,
+    add_in_place, multiply_in_place, out, out_of_a_part,
 ]  # fmt: skip
 STEPS = st.one_of(
     st.tuples(st.just("view"), st.sampled_from(sorted(VIEWS)), st.integers(0, 20), st.just(0), slices, small),
@@ -1311,11 +1329,12 @@ STEPS = st.one_of(
     st.tuples(st.just("write"), st.sampled_from(WRITERS), st.integers(0, 20), st.integers(0, 20), slices, small),
     st.tuples(st.just("write"), st.sampled_from(WRITERS), st.integers(0, 20), st.integers(0, 20), slices, small),
 )
+PROGRAM = st.lists(STEPS, min_size=4, max_size=12)
 REFUSED = (ValueError, TypeError, IndexError, ZeroDivisionError)
 
 
 def run(steps, start, refused=None):
-    """Run the steps, each on one of the values so far. Steps that NumPy refuses are noted, or (given the notes) expected.
+    """Run the steps, each on one of the values so far. Steps that NumPy refuses are noted; given the notes, expected.
 
     NumPy's scalars (immutable, and so no target of a write) are left out: `*_is_no_alias` above has them.
     """
@@ -1331,7 +1350,8 @@ def run(steps, start, refused=None):
                 if made.ndim or what == "0-d":
                     values.append(made)
         except REFUSED as error:
-            assert refused is None or number in refused, f"step {number} works in NumPy, and here: {error!r}"
+            if refused is not None and number not in refused:
+                raise AssertionError(f"step {number} works in NumPy") from error
             notes.append(number)
     assert refused is None or notes == refused, "a step that NumPy refuses was done"
     return values, notes
@@ -1353,7 +1373,7 @@ POINT = np.array([[0.5, -1.25, 0.8], [0.3, -0.55, 1.1]])
 
 
 @settings(max_examples=max(200, settings().max_examples))
-@given(st.lists(STEPS, min_size=1, max_size=9))
+@given(PROGRAM)
 def test_random_programs_of_views_and_writes(steps):
     expected, refused = run(steps, roots(POINT))
     w = ad.Tensor(POINT)
@@ -1372,9 +1392,9 @@ def test_random_programs_of_views_and_writes(steps):
     np.testing.assert_allclose(recorded.numpy(), first, rtol=1e-12, atol=1e-14)
 
 
-@given(st.lists(STEPS, min_size=1, max_size=9), st.booleans())
+@given(PROGRAM, st.booleans())
 def test_random_programs_on_leaves_inside_no_grad(steps, exposed):
-    """Inside no_grad the same program writes the leaves themselves; then they train on, and old graphs keep their values."""
+    """Inside no_grad the same program writes the leaves themselves, and graphs keep the values that they had before."""
     expected, refused = run(steps, [np.array(POINT), np.array(POINT.T)])
     leaves = [ad.Tensor(POINT), ad.Tensor(POINT.T)]
     if exposed:
