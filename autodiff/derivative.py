@@ -54,7 +54,7 @@ def pull(
                 saved = _recorded(node, saved, record)
         for x, gx in node.rule.pull(node, saved, g):
             if gx.shape != x.shape:
-                gx = unbroadcast(gx, x.shape)
+                gx = _fitted(gx, x.shape, node)
             if gx.dtype is not x.dtype:
                 gx = _cast(gx, x.dtype)
             if x.primitive is None:
@@ -103,6 +103,16 @@ def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
         return gradient if gradient.shape == shape else unbroadcast(gradient, shape)
     axes = tuple(i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1)
     return gradient.sum(axis=(*range(extra), *axes)).reshape(shape)
+
+
+def _fitted(gradient: Any, shape: tuple[int, ...], node: Node) -> Any:
+    """`unbroadcast`, or an error that names the operation whose derivative is wrong."""
+    try:
+        return unbroadcast(gradient, shape)
+    except ValueError:
+        raise ShapeError(
+            f"{node.primitive.name}: its derivative gave a gradient of shape {gradient.shape} for an argument of {shape}"
+        ) from None
 
 
 def _cast(gradient: Any, dtype: Any) -> Any:

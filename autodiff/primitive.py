@@ -105,8 +105,8 @@ class Primitive:
     `function` is what the forward pass calls; `kind` says what the derivatives state (`elementwise`: the partial
     derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing); `domain` maps an
     array's symbol to the open interval of its values; `kinks` maps points without a derivative to what we take there.
-    `names` are further names of NumPy's for the arrays. `method`: NumPy has it as a method, too. `view`: the result may
-    share the memory of x. `foreign`: a user's own.
+    `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as a method, too. `view`: the result may
+    share the memory of x. `weak`: Python scalars do not decide the dtype. `foreign`: a user's own.
     """
 
     def __init__(
@@ -119,7 +119,9 @@ class Primitive:
         method: bool = False,
         view: bool = False,
         foreign: bool = False,
+        weak: bool = False,
         names: Mapping[str, str] | None = None,
+        check: Callable[..., None] | None = None,
         kinks: Mapping[tuple[float, ...], tuple[float, ...]] | None = None,
         **domain: Interval,
     ) -> None:
@@ -131,7 +133,9 @@ class Primitive:
         self.method = method
         self.view = view
         self.foreign = foreign
+        self.weak = weak or kind == "elementwise" or isinstance(function, np.ufunc)
         self.names = names or {}
+        self.check = check
         self.kinks = kinks or {}
         self.domain = domain
 

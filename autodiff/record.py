@@ -151,6 +151,11 @@ _LOAD = """\
             {x}_node = None
 """
 
+_STRONG = """\
+    if type({x}) is float or type({x}) is int:
+        {x} = asarray({x})
+"""
+
 _LOAD_STARRED = """\
     {x}_value, {x}_node, {x}_needs = starred_operands({x}, name, Tensor)
 """
@@ -214,10 +219,11 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
     """Write and compile the recording function of a row."""
     formula = primitive.formula
     namespace: dict[str, Any] = {
-        "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "call": primitive.call,
+        "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "asarray": np.asarray, "call": primitive.call,
         "constant_operand": constant_operand, "explained": explained, "name": formula.name, "ndarray": np.ndarray,
         "new": object.__new__, "next_index": next_index, "plain": tensor._plain, "plain_operand": plain_operand,
-        "primitive": primitive, "paused": paused.get, "into": tensor._into, "frozen": frozen, "refuse": _refuse, "call_name": primitive.call_name, "starred_operands": starred_operands,
+        "primitive": primitive, "paused": paused.get, "into": tensor._into, "frozen": frozen, "refuse": _refuse, "call_name": primitive.call_name,
+        "check": primitive.check, "starred_operands": starred_operands,
         "view": tensor._view_of,
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
@@ -225,6 +231,7 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
     source = [
         f"def record_{formula.name}({_signature(primitive, namespace)}):\n",
+        *([] if primitive.weak else [_STRONG.format(x=symbol) for symbol in fixed]),
         *(_LOAD.format(x=symbol) for symbol in fixed),
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
@@ -253,11 +260,12 @@ def _gather_keywords(primitive: Primitive) -> list[str]:
     names = primitive.formula.keywords
     if not names:
         return []
+    check = ["    check(**keywords)\n"] * bool(primitive.check)
     lines = ["    if unknown:\n        refuse(call_name, unknown)\n", "    keywords = {}\n"]
     for name in names:
         store = "target = out" if name == "out" else f"keywords[{name!r}] = frozen({name})"
         lines.append(f"    if {name} is not {name}_default:\n        {store}\n")
-    return [*lines[:1], *["    target = None\n"] * ("out" in names), *lines[1:]]
+    return [*lines[:1], *["    target = None\n"] * ("out" in names), *lines[1:], *check]
 
 
 def frozen(value: Any) -> Any:

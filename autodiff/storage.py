@@ -87,6 +87,9 @@ class View:
         self.origin, tensor._node.name = root._node, name
 
 
+WRITTEN = object()  # the link of a computed Tensor that was written to: its node is not the one that older graphs hold
+
+
 class Stored:
     """What a Tensor is inside: a value, the node that remembers how it was made, or a link that knows them."""
 
@@ -95,7 +98,7 @@ class Stored:
     _kind: ClassVar[type]  # Tensor, said by its module
     _value: Any  # None where the link has to be asked
     _node: Node
-    _link: Exposed | View
+    _link: Any  # an Exposed, a View, WRITTEN; mostly not set
 
     @property
     def is_leaf(self) -> bool:
@@ -209,7 +212,7 @@ class Stored:
         if shape:
             root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape)))
         elif where.size:
-            root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value))
+            root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value, ()))
 
     def _update(self, new: Tensor, operator: str) -> Self:
         """`self op= other`, where `new` is `self op other`."""
@@ -229,7 +232,7 @@ class Stored:
         if self._node.primitive is None and not node.needs:
             self._replace(value)
         else:
-            self._node, self._value = node, value
+            self._node, self._value, self._link = node, value, WRITTEN
 
     def _replace(self, value: Any) -> None:
         """Give a leaf another value; graphs keep the old one."""

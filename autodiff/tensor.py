@@ -213,8 +213,8 @@ class Tensor(Methods):
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         record = RECORDERS.get(function)
-        if record is not None and len(arguments) == 1 and not keywords:
-            return record(*arguments)
+        if record is not None and not keywords:
+            return _called(record, function, arguments, keywords)
         if function in INSPECTS or function in CREATES:
             if function in CREATES:  # a prototype gives its shape and dtype only; a value to fill with would be lost
                 arguments = (*arguments[:1], *[_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]])
@@ -226,12 +226,8 @@ class Tensor(Methods):
         names, out = keyword_names(row), None
         if "out" not in names:
             out = keywords.pop("out", None)
-        try:
-            result = record(*arguments, **{names.get(key, key): value for key, value in keywords.items()})
-        except TypeError as error:
-            if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # the call did not get inside
-                raise MissingRuleError(f"{row.call_name} called like this has no rule yet: {error}") from None
-            raise
+        keywords = {names.get(key, key): value for key, value in keywords.items()}
+        result = _called(record, function, arguments, keywords)
         return result if out is None else self._into(out, result, row.call_name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -348,6 +344,17 @@ def _recorder(function: Callable[..., Any]) -> Callable[..., Any]:
             "or leave the graph on purpose (t.numpy())"
         )
     return recorder(function, Tensor)
+
+
+def _called(record: Callable[..., Any], function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    try:
+        return record(*arguments, **keywords)
+    except TypeError as error:
+        assert error.__traceback__ is not None
+        if error.__traceback__.tb_next is not None:
+            raise
+        name = TABLE[function].call_name  # the call did not get inside: these are not the arguments that it takes
+        raise MissingRuleError(f"{name} has no rule for a call like this: {str(error).partition('() ')[2]}") from None
 
 
 def plain_value(argument: Any) -> Any:

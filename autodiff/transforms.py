@@ -31,9 +31,9 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
     >>> gradients(np.sum(y * y), [x, y])
     [array([ 4., 32.]), array([2., 8.])]
     """
-    wrt = [wrt] if isinstance(wrt, str) or not isinstance(wrt, Iterable) else list(wrt)
-    if isinstance(wrt, Tensor) or not all(isinstance(w, Tensor) for w in wrt):
-        raise GradientError("gradients: wrt is a list of Tensors, such as [W1, W2]")
+    wrt = list(wrt) if isinstance(wrt, Iterable) and not isinstance(wrt, Tensor) else [None]
+    if not all(isinstance(w, Tensor) for w in wrt):
+        raise GradientError("gradients: wrt holds Tensors, in a list such as [W1, W2]")
     nodes = [w._node for w in wrt]
     targets = [node.variable or node if node.is_leaf else node for node in nodes]
     start = output._incoming(gradient)
@@ -42,9 +42,9 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
     elif isinstance(start, Tensor) and not record:
         start = start._read()
     for w, node in zip(wrt, nodes, strict=True):
-        if not node.is_leaf and node.index > output._node.index:
+        if hasattr(w, "_link") and not node.is_leaf and node.index > output._node.index:
             name = describe(w, "a Tensor of wrt")
-            raise GradientError(f"gradients: {name} was computed, or written to, after the output: there is no such gradient")
+            raise GradientError(f"gradients: {name} was written to after the output was computed, which used its old value")
     found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
     results = [found[target] if target in found else np.zeros_like(w) for w, target in zip(wrt, targets, strict=True)]
     if record:

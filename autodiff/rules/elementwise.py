@@ -25,12 +25,12 @@ LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180  # Python floats: w
 
 def less_one(y: Any) -> Any:
     """y - 1, but 1 where y is 0, so that the derivative of x**0 is 0 also at x = 0."""
-    return (y - 1 if y else 1) if isinstance(y, (int, float, complex)) else np.where(y == 0, 1, y - 1)
+    return (y - 1 if y else 1) if isinstance(y, (int, float)) else np.where(y == 0, 1, y - 1)
 
 
 def log_or_zero(x: Any) -> Any:
     """log(x), but 0 where x is 0: the derivative of 0**y is 0."""
-    return np.log(x or 1) if isinstance(x, (int, float, complex)) else np.log(np.where(x == 0, 1, x))
+    return float(np.log(x or 1)) if isinstance(x, (int, float)) else np.log(np.where(x == 0, 1, x))
 
 
 def share(g: Any, wins: Any, ties: Any) -> Any:
@@ -92,14 +92,14 @@ elementwise(np.arctanh,     "arctanh(x)",         "1 / ((1 - x) * (1 + x))",    
 # --- kinks: the value taken where there is no derivative stands in the row ---
 elementwise(np.abs,         "abs(x)",             "np.sign(x)",                                                     kinks={(0,): (0,)})
 elementwise(np.fabs,        "fabs(x)",            "np.sign(x)",                                                     kinks={(0,): (0,)})
-elementwise(np.copysign,    "copysign(x, y)",     "np.copysign(1, y) * np.sign(x)",     None,                       kinks={(0, 1): (0, 0)})
+elementwise(np.copysign,    "copysign(x, y)",     "np.sign(out) * np.sign(x)",          None,                       kinks={(0, 1): (0, 0)})
 special(np.maximum,         "maximum(x, y)",      "share(g, x > y, x == y)",            "share(g, y > x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
 special(np.minimum,         "minimum(x, y)",      "share(g, x < y, x == y)",            "share(g, y < x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
 special(np.fmax,            "fmax(x, y)",         "share(g, x > y, x == y)",            "share(g, y > x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
 special(np.fmin,            "fmin(x, y)",         "share(g, x < y, x == y)",            "share(g, y < x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
-special(np.where,           "where(x, y, z)",     None,                                 "np.where(x, g, 0)",        "np.where(x, 0, g)")
+special(np.where,           "where(x, y, z)",     None,                                 "np.where(x, g, 0)",        "np.where(x, 0, g)", weak=True)
 special(np.clip,            "clip(x, y=None, z=None)", "np.where(out == x, g, 0)",
-        "np.where((out == y) & (out != x), g, 0)", "np.where((out == z) & (out != x), g, 0)", names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
+        "np.where((out == y) & (out != x), g, 0)", "np.where((out == z) & (out != x), g, 0)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
         y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0)})
 
 # --- derivative zero, but still nodes: what depends on data must not be baked into a graph ---

@@ -51,7 +51,7 @@ def getitem(x: Any, y: Sequence[Any] = (), index: Index = ()) -> Any:
 
 
 @own
-def scatter(x: Any, y: Sequence[Any] = (), shape: tuple[int, ...] = (), index: Index = ()) -> Any:
+def scatter(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index = ()) -> Any:
     """The transpose of `getitem`: zeros of `shape`, with x added at the index (where that repeats, more than once)."""
     out = np.zeros(shape, x.dtype)
     if _repeats(y):

@@ -48,8 +48,8 @@ def dot_left(g: Any, x: Shape, y: Any) -> Any:
         return g * y
     if y.ndim <= 2:
         return matmul_left(g, x, y)
-    columns = np.moveaxis(y, -2, 0).reshape((y.shape[-2], -1))
-    return (g.reshape((-1, columns.shape[1])) @ columns.T).reshape(x)
+    columns = np.moveaxis(y, -2, 0).reshape((y.shape[-2], math.prod(y.shape[:-2]) * y.shape[-1]))
+    return (g.reshape((math.prod(x[:-1]), columns.shape[1])) @ columns.T).reshape(x)
 
 
 def dot_right(g: Any, x: Any, y: Shape) -> Any:
@@ -58,7 +58,7 @@ def dot_right(g: Any, x: Any, y: Shape) -> Any:
         return g * x
     if x.ndim <= 2 and len(y) <= 2:
         return matmul_right(g, x, y)
-    rows = x.reshape((-1, x.shape[-1]))
+    rows = x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
     pulled = rows.T @ g.reshape((rows.shape[0], math.prod(g.shape[x.ndim - 1 :])))
     return pulled.reshape(y) if len(y) == 1 else np.moveaxis(pulled.reshape((y[-2], *y[:-2], y[-1])), 0, -2)
 

@@ -44,7 +44,7 @@ def spread(g: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
 def shared(g: Any, x: Any, out: Any, axis: Axis, keepdims: bool) -> Any:
     """g to the elements of x that were selected; ties share equally."""
     selected = x == spread(out, x.shape, axis, keepdims)
-    many = spread(selected.sum(axis=axis, keepdims=True), x.shape, axis, True)
+    many = spread(selected.sum(axis=axis, dtype=g.dtype, keepdims=True), x.shape, axis, True)
     return np.where(selected, spread(g, x.shape, axis, keepdims) / many, 0)
 
 

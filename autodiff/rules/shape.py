@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import GradientError
 from ..primitive import CREATES, INSPECTS, linear, own
 
 
 @own
-def cast(x: Any, dtype: Any = None) -> Any:
+def cast(x: Any, dtype: Any) -> Any:
     """x as another dtype (`x.astype(dtype)`).
 
     >>> cast(np.array([1.5]), dtype=np.float32)
@@ -36,6 +37,12 @@ def identity(x: Any) -> Any:
     return x
 
 
+def fixed_order(order: str = "C", **keywords: Any) -> None:
+    """Refuse an order of reading elements that depends on how they lie in memory."""
+    if order not in ("C", "F"):
+        raise GradientError(f"order={order!r} depends on how the elements lie in memory: write order='C' or order='F'")
+
+
 def inverse(axes: Any) -> Any:
     """The permutation that undoes `axes`."""
     return None if axes is None else tuple(np.argsort([axis % len(axes) for axis in axes]).tolist())
@@ -50,8 +57,8 @@ def pieces(g: Any, shapes: list[tuple[int, ...]], axis: int | None) -> list[Any]
 
 
 # fmt: off
-linear(np.reshape,      "reshape(x, shape=..., order='C')",                        "g.reshape(x.shape, order=order)",          view=True)
-linear(np.ravel,        "ravel(x, order='C')",                                      "g.reshape(x.shape, order=order)",          view=True, method=True)
+linear(np.reshape,      "reshape(x, shape=..., order='C')",                        "g.reshape(x.shape, order=order)",          view=True, check=fixed_order)
+linear(np.ravel,        "ravel(x, order='C')",                                      "g.reshape(x.shape, order=order)",          view=True, method=True, check=fixed_order)
 linear(np.squeeze,      "squeeze(x, axis=None)",                                    "g.reshape(x.shape)",                       view=True, method=True)
 linear(np.expand_dims,  "expand_dims(x, axis=...)",                                   "g.reshape(x.shape)",                       view=True)
 linear(np.transpose,    "transpose(x, axes=None)",                                  "np.transpose(g, inverse(axes))",           view=True)

@@ -374,6 +374,37 @@ def test_gradients_with_respect_to_an_untouched_view_of_what_was_written_since()
     assert_same(g, np.array([48.0]))
 
 
+def written_whole(w):
+    z = w * 2
+    return np.sum(z[1:] ** 3), z, lambda: z.__setitem__(0, 5.0)
+
+
+def written_beside_a_view(w):
+    z = w * 2
+    v = z[1:]
+    return np.sum(v**3), v, lambda: z.__setitem__(0, 5.0)
+
+
+def updated_leaf_of_a_view(w):
+    v = w[1:]
+    return np.sum(v**3), v, lambda: ad.no_grad()(lambda: w.__isub__(1.0))()
+
+
+@pytest.mark.parametrize("program", [written_whole, written_beside_a_view, updated_leaf_of_a_view])
+def test_written_looked_at_and_used_in_a_later_total(program):
+    """As above, but the output is younger than the write: the old value is in its graph all the same."""
+    loss, wrt, write = program(ad.Tensor([1.0, 2.0]))
+    (expected,) = ad.gradients(loss, [wrt])
+    write()
+    str(wrt)
+    total = loss + 1
+    try:
+        (g,) = ad.gradients(total, [wrt])
+    except ad.errors.GradientError:
+        return
+    assert_same(g, expected)
+
+
 # --- gradients that are graphs ----------------------------------------------------------------------------------------
 
 

@@ -265,6 +265,20 @@ def test_vjp_inside_grad():
     np.testing.assert_allclose(ad.grad(f)(X), differences(lambda x: np.sum(x**3 + 2 * x**3), X), rtol=1e-7)
 
 
+def stale_scalar(x, y):
+    z = np.zeros(2, like=y)
+    v = z[0, ...]
+    z[0] = x * y**2  # v is made again only when it is looked at
+    return v
+
+
+def test_an_inner_function_that_returns_a_view_that_was_written():
+    """d/dx of d/dy (x y**2) at y = 2 is 4: the result of the inner grad stays in the graph of the outer."""
+    assert float(ad.grad(lambda x: x * 0.0 + ad.grad(lambda y: stale_scalar(x, y))(2.0))(3.0)) == 4.0
+    assert float(ad.grad(lambda x: x * 0.0 + ad.vjp(lambda y: stale_scalar(x, y), 2.0)[1](1.0)[0])(3.0)) == 4.0
+    assert float(ad.grad(lambda y: stale_scalar(5.0, y))(2.0)) == 20.0
+
+
 def test_structures_inside_grad():
     def f(x):
         found = ad.grad(lambda p: np.sum(p["a"] ** 2 * p["b"][0]))({"a": x, "b": (x * 2,)})
@@ -492,14 +506,30 @@ def test_arrays_of_a_primitive_by_name():
     """`scale(x=t)` is `scale(t)`: its derivative is asked, not that of what it is made of."""
     rounded = ad.primitive(lambda x: np.round(x), "g")
     assert float(ad.grad(lambda x: rounded(x=x))(2.6)) == 1.0
-    product = ad.primitive(lambda a, b: a * b, "g * y * 10", "g * x * 10")
+    product = ad.primitive(lambda a, b: a * b, "g * b * 10", "g * a * 10")
     assert float(ad.grad(lambda b: product(a=3.0, b=b))(2.0)) == 30.0
     assert float(ad.grad(lambda b: product(3.0, b=b))(2.0)) == 30.0
     assert float(ad.grad(lambda a: product(a, b=2.0))(3.0)) == 20.0
 
 
+def test_a_keyword_of_a_primitive_takes_no_tensor():
+    """It has no derivative there: the gradient would be gone without a word."""
+    scaled = ad.primitive(lambda x, by=1.0: x * by, "g * by")
+    with pytest.raises(TypeError, match="by"):
+        np.sum(scaled(ad.Tensor(X), by=ad.Tensor(X))).backward()
+    for by in (ad.constant(X), X):
+        w = ad.Tensor(X)
+        try:
+            np.sum(scaled(w, by=by)).backward()
+        except TypeError:
+            assert isinstance(by, ad.Tensor)
+            continue
+        assert type(w.grad) is np.ndarray
+        assert_same(w.grad, X)
+
+
 def test_a_primitive_without_a_derivative_in_one_array():
-    pick = ad.primitive(lambda x, mask: np.where(mask, x, 0), "np.where(y, g, 0)", None)
+    pick = ad.primitive(lambda x, mask: np.where(mask, x, 0), "np.where(mask, g, 0)", None)
     w = ad.Tensor(X)
     np.sum(pick(w, X > 0) * 3).backward()
     assert_same(w.grad, np.where(X > 0, 3.0, 0.0))
@@ -601,7 +631,6 @@ WRONG_USES = {
     "no derivative": (lambda: ad.primitive(lambda x: x), "0 derivatives"),
     "too many derivatives": (lambda: ad.primitive(lambda x: x, "g", "g"), "takes 1 arguments, and 2 derivatives"),
     "a kind that there is not": (lambda: ad.primitive(lambda x: x, "g", kind="nonlinear"), "kind must be"),
-    "four arrays": (lambda: ad.primitive(lambda a, b, c, d: a, "g", "g", "g", "g"), "three|3"),
     "no Python": (lambda: ad.primitive(lambda x: x, "g * ("), r"g \* \("),
     "a name that there is not": (lambda: ad.primitive(lambda x: x, "g * q"), "q"),
     "a function whose arguments are unknown": (lambda: ad.primitive(max, "g"), "max"),

@@ -56,8 +56,10 @@ def test_keywords_stand_in_numpys_order_with_numpys_defaults(function):
         return
     for parameter, (name, default) in zip(parameters, formula.keywords.items(), strict=False):
         assert parameter.name == name
-        if parameter.default not in (parameter.empty, np._NoValue):
-            assert parameter.default == default
+        if parameter.default is parameter.empty:
+            assert default is ..., f"{name} has to be given"
+        elif default is not ... and parameter.default is not np._NoValue:
+            assert default == parameter.default
 
 
 @each_row
