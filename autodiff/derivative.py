@@ -110,9 +110,8 @@ def _fitted(gradient: Any, shape: tuple[int, ...], node: Node) -> Any:
     try:
         return unbroadcast(gradient, shape)
     except ValueError:
-        raise ShapeError(
-            f"{node.primitive.name}: its derivative gave a gradient of shape {gradient.shape} for an argument of {shape}"
-        ) from None
+        gave = f"its derivative gave a gradient of shape {gradient.shape} for an argument of shape {shape}"
+        raise ShapeError(f"{node.primitive.name}: {gave}") from None
 
 
 def _cast(gradient: Any, dtype: Any) -> Any:

@@ -7,9 +7,9 @@ differentiated, in Python expressions:
     linear(np.sum,        "sum(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims)")
 
 The first text is the *formula*: the arrays, called `x`, `y`, `z` in NumPy's order (a `*x` takes any number of them),
-then NumPy's keywords with their defaults (`...` where there is none); `x * y` also names an operator. Then one *derivative* for each array, `None`
-where there is none. One symbol each, everywhere: `g` the incoming gradient, `out` the result, `x, y, z` the arrays,
-keywords by name.
+then NumPy's keywords with their defaults (`...` where there is none); `x * y` also names an operator. Then one
+*derivative* for each array, `None` where there is none. One symbol each, everywhere: `g` the incoming gradient, `out`
+the result, `x, y, z` the arrays, keywords by name.
 
 This module knows neither graphs nor Tensors: it turns the texts into functions of arrays.
 """
@@ -102,11 +102,12 @@ class Rule:
 class Primitive:
     """One row of the table.
 
-    `function` is what the forward pass calls; `kind` says what the derivatives state (`elementwise`: the partial
-    derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing); `domain` maps an
-    array's symbol to the open interval of its values; `kinks` maps points without a derivative to what we take there.
-    `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as a method, too. `view`: the result may
-    share the memory of x. `weak`: Python scalars do not decide the dtype. `foreign`: a user's own.
+    `function` is what the forward pass calls. `kind` says what the derivatives state (`elementwise`: the partial
+    derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing). `domain` maps an
+    array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
+    `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
+    a method, too. `view`: the result may share the memory of x. `weak`: Python scalars do not decide the dtype.
+    `foreign`: a user's own.
     """
 
     def __init__(
@@ -345,7 +346,7 @@ def names_in(expression: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
 
 
-# --- what a user's own function is given, and gives back ---------------------------------------------------------------
+# --- what a user's own function is given, and gives back --------------------------------------------------------------
 
 
 def read_only(value: Any) -> Any:

@@ -172,6 +172,10 @@ _NO_GRAD = """\
         return {result}
 """
 
+_NO_GRAD_VIEW = """\
+    x_needs = x_needs and not paused()
+"""
+
 _INTO = "{result} if target is None else into(target, {result}, call_name)"
 
 _CONSTANT = """\
@@ -219,24 +223,24 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
     """Write and compile the recording function of a row."""
     formula = primitive.formula
     namespace: dict[str, Any] = {
-        "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "asarray": np.asarray, "call": primitive.call,
-        "constant_operand": constant_operand, "explained": explained, "name": formula.name, "ndarray": np.ndarray,
-        "new": object.__new__, "next_index": next_index, "plain": tensor._plain, "plain_operand": plain_operand,
-        "primitive": primitive, "paused": paused.get, "into": tensor._into, "frozen": frozen, "refuse": _refuse, "call_name": primitive.call_name,
-        "check": primitive.check, "starred_operands": starred_operands,
-        "view": tensor._view_of,
+        "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "asarray": np.asarray,
+        "call": primitive.call, "call_name": primitive.call_name, "check": primitive.check, "explained": explained,
+        "constant_operand": constant_operand, "frozen": frozen, "into": tensor._into, "name": formula.name,
+        "ndarray": np.ndarray, "new": object.__new__, "next_index": next_index, "paused": paused.get,
+        "plain": tensor._plain, "plain_operand": plain_operand, "primitive": primitive, "refuse": _refuse,
+        "starred_operands": starred_operands, "view": tensor._view_of,
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
-    into = _INTO if "out" in formula.keywords else "{result}"
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
+    into = _INTO if "out" in formula.keywords else "{result}"
     source = [
         f"def record_{formula.name}({_signature(primitive, namespace)}):\n",
-        *([] if primitive.weak else [_STRONG.format(x=symbol) for symbol in fixed]),
+        *(_STRONG.format(x=symbol) for symbol in fixed if not primitive.weak),
         *(_LOAD.format(x=symbol) for symbol in fixed),
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
         _CALL.format(call=_call(primitive), operands=", ".join(formula.arrays)),
-        "    x_needs = x_needs and not paused()\n" if primitive.view else _NO_GRAD.format(result=into.format(result="plain(out)")),
+        _NO_GRAD_VIEW if primitive.view else _NO_GRAD.format(result=into.format(result="plain(out)")),
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
         _NODE.format(nodes=", ".join(nodes), keywords="keywords" if formula.keywords else "NOTHING"),
         *_rules(primitive, namespace),

@@ -251,7 +251,7 @@ class Stored:
         value = self._value
         if value is None and isinstance(self._link, View):
             if not self._link.settle(self).flags.writeable:
-                raise ValueError(f"{action}: {describe(self, 'this view')} is read-only, as NumPy's is: write to a copy")
+                raise ValueError(f"{action}: {describe(self, 'this view')} is read-only, as NumPy's: write to a copy")
             self._link.root._may_write(f"{action} on a view of it")
             return
         if node.primitive is not None:

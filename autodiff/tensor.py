@@ -17,7 +17,6 @@ from .operands import numbers
 from .primitive import CREATES, INSPECTS, TABLE, read_only
 from .record import RECORDERS, keyword_names, recorder
 
-
 _NUMBER_REMEDY = (
     "{t}.item() or {t}.detach() to let the gradient go, np.exp({t}) for math.exp({t}), "
     "np.zeros(n, like={t}) for a buffer to write it into"
@@ -177,7 +176,8 @@ class Tensor(Methods):
         """The gradient to start from, checked."""
         node = self._current()[1]
         if node.dtype.kind == "c":
-            raise GradientError(f"backward of {describe(self, 'a Tensor')}, a complex one: complex rules are not there yet")
+            name = describe(self, "a Tensor")
+            raise GradientError(f"backward of {name}, a complex Tensor: complex rules are not there yet")
         if not node.needs:
             name = describe(self, "this Tensor")
             raise GradientError(
@@ -216,8 +216,9 @@ class Tensor(Methods):
         if record is not None and not keywords:
             return _called(record, function, arguments, keywords)
         if function in INSPECTS or function in CREATES:
-            if function in CREATES:  # a prototype gives its shape and dtype only; a value to fill with would be lost
-                arguments = (*arguments[:1], *[_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]])
+            if function in CREATES:  # a prototype gives just its shape and dtype; a value to fill with would be lost
+                fill = [_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]]
+                arguments = (*arguments[:1], *fill)
             values = {key: plain_value(value) for key, value in keywords.items()}
             plain = function(*map(plain_value, arguments), **values)
             return plain if function in INSPECTS else self._plain(plain)
@@ -350,8 +351,7 @@ def _called(record: Callable[..., Any], function: Any, arguments: tuple[Any, ...
     try:
         return record(*arguments, **keywords)
     except TypeError as error:
-        assert error.__traceback__ is not None
-        if error.__traceback__.tb_next is not None:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
             raise
         name = TABLE[function].call_name  # the call did not get inside: these are not the arguments that it takes
         raise MissingRuleError(f"{name} has no rule for a call like this: {str(error).partition('() ')[2]}") from None

@@ -44,7 +44,7 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
     for w, node in zip(wrt, nodes, strict=True):
         if hasattr(w, "_link") and not node.is_leaf and node.index > output._node.index:
             name = describe(w, "a Tensor of wrt")
-            raise GradientError(f"gradients: {name} was written to after the output was computed, which used its old value")
+            raise GradientError(f"gradients: {name} was written to after the output was computed from its old value")
     found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
     results = [found[target] if target in found else np.zeros_like(w) for w, target in zip(wrt, targets, strict=True)]
     if record:
@@ -130,11 +130,11 @@ def vjp(f: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[[Any], tu
 def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "special") -> Callable[..., Any]:
     """A user's own differentiable function: what it computes, and its derivative, in three lines.
 
-    `function` takes arrays, one for each derivative, then keywords with defaults, and is called with read-only arrays. Each
-    derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out` (the
-    result), the arrays and the keywords by the names that `function` gives them; None where there is none. With
-    `kind="elementwise"` it is the partial derivative. Written with NumPy functions it can be differentiated again. A wrong
-    derivative is not noticed here: compare it with differences.
+    `function` takes arrays, one for each derivative, then keywords with defaults, and is called with read-only arrays.
+    Each derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out`
+    (the result), the arrays and the keywords by the names that `function` gives them; None where there is none. With
+    `kind="elementwise"` it is the partial derivative. Written with NumPy functions it can be differentiated again.
+    A wrong derivative is not noticed here: compare it with differences.
 
     >>> cube = primitive(lambda x: x**3, "g * 3 * x**2")
     >>> grad(lambda x: np.sum(cube(x)))(np.array([2.0]))
@@ -180,10 +180,10 @@ def _check_derivative(derivative: Any, row: Primitive) -> None:
         except SyntaxError:
             raise ValueError(f"primitive: the derivative {derivative!r} of {row.name} is no expression") from None
     else:
-        raise TypeError(f"primitive: the derivative {derivative!r} of {row.name} is neither an expression nor a function")
+        raise TypeError(f"primitive: {derivative!r}, a derivative of {row.name}, is neither expression nor function")
     if unknown:
-        known = ", ".join(sorted(offered))
-        raise ValueError(f"primitive: a derivative of {row.name} asks for {', '.join(sorted(unknown))}; there are {known}")
+        asked, known = ", ".join(sorted(unknown)), ", ".join(sorted(offered))
+        raise ValueError(f"primitive: a derivative of {row.name} asks for {asked}; there are {known}")
 
 
 # --- nested structures of arrays ------------------------------------------------------------------------------------

@@ -481,5 +481,5 @@ def test_history_plots_into_given_axes_and_bears_zero_and_nothing(pyplot):
 
 def test_plotting_without_matplotlib_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r'pip install matplotlib'):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         nn.History([1.0]).plot()
