@@ -43,11 +43,15 @@ def explained(error: Exception, operation: str, operands: tuple[Any, ...]) -> Ex
 
     A shape error becomes a `ShapeError`; any other keeps its type and gains a note that names the operation.
     """
-    described = " and ".join(describe(operand) for operand in operands if operand is not None)
+    described = " and ".join(describe(operand) for operand in operands if not _absent(operand))
     if isinstance(error, ValueError) and (reason := _mismatch(str(error), operands)):
         return ShapeError(f"{operation}: {described}: {reason}")
     error.add_note(f"in {operation} of {described}")
     return error
+
+
+def _absent(operand: Any) -> bool:
+    return operand is None or (isinstance(operand, (list, tuple)) and not operand)
 
 
 def describe(operand: Any, fallback: str = "array") -> str:

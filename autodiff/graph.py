@@ -57,14 +57,18 @@ class Node:
 
 
 class Variable:
-    """What stays the same while a leaf's value is replaced: its gradient and its name."""
+    """What stays the same while a leaf's value is replaced: its gradient and its name.
 
-    __slots__ = ("__weakref__", "grad", "immutable", "index", "name")
+    `immutable`: a constant's. `closed`: an argument of a transform that has ended; nobody asks for its gradient again.
+    """
+
+    __slots__ = ("__weakref__", "closed", "grad", "immutable", "index", "name")
 
     def __init__(self, name: str | None = None, immutable: bool = False) -> None:
         self.name = name
         self.grad: Any = None
         self.immutable = immutable
+        self.closed = False
         self.index = next_index()  # earlier than every version
 
 

@@ -173,8 +173,10 @@ def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callabl
         node = self._node
         if node.primitive is not None or not is_paused():
             new = record(self, other)
-            return new if isinstance(self._value, np.generic) else self._update(new, symbol)  # NumPy's scalars stay
+            return new if isinstance(self._value, np.generic) else self._update(new, symbol)
         if node.variable is None or node.variable.immutable:
+            if isinstance(self._value, np.generic):
+                return record(self, other)  # NumPy's scalars are not written to
             self._may_write(f"{symbol}=")
         old = self._value  # an optimizer's step: nothing is recorded, the value is replaced
         value = compute(self._settle() if old is None else old, other._read() if isinstance(other, Stored) else other)

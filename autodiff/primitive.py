@@ -106,8 +106,8 @@ class Primitive:
     derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing). `domain` maps an
     array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
-    a method, too. `view`: the result may share the memory of x. `weak`: Python scalars do not decide the dtype.
-    `foreign`: a user's own.
+    a method, too; `title` is what errors call it. `view`: the result may share the memory of x. `weak`: Python scalars
+    do not decide the dtype. `foreign`: a user's own.
     """
 
     def __init__(
@@ -123,6 +123,7 @@ class Primitive:
         weak: bool = False,
         names: Mapping[str, str] | None = None,
         check: Callable[..., None] | None = None,
+        title: str | None = None,
         kinks: Mapping[tuple[float, ...], tuple[float, ...]] | None = None,
         **domain: Interval,
     ) -> None:
@@ -137,6 +138,7 @@ class Primitive:
         self.weak = weak or kind == "elementwise" or isinstance(function, np.ufunc)
         self.names = names or {}
         self.check = check
+        self._title = title
         self.kinks = kinks or {}
         self.domain = domain
 
@@ -153,6 +155,11 @@ class Primitive:
     def name(self) -> str:
         """The function's name, as pictures say it."""
         return self.formula.name
+
+    @property
+    def title(self) -> str:
+        """What an error says was called."""
+        return self._title or self.name
 
     @property
     def call_name(self) -> str:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
@@ -55,7 +55,7 @@ class no_grad:
         paused.set(paused.get() + 1)
 
     def __exit__(self, *exception: object) -> None:
-        paused.set(paused.get() - 1)
+        paused.set(max(paused.get() - 1, 0))  # a generator may be closed in another task than it was opened in
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isasyncgenfunction(function):
@@ -84,23 +84,27 @@ def _steps_without_grad(function: Callable[P, Generator[Any, Any, Any]]) -> Call
 
     @functools.wraps(function)
     def steps(*arguments: P.args, **keywords: P.kwargs) -> Generator[Any, Any, Any]:
-        generator, sent = function(*arguments, **keywords), None
-        try:
-            while True:
-                try:
-                    with no_grad():
-                        item = generator.send(sent)
-                except StopIteration as stop:
-                    return stop.value
-                sent = yield item
-        finally:
-            generator.close()
+        generator = function(*arguments, **keywords)
+        resume = functools.partial(generator.send, None)
+        while True:
+            try:
+                with no_grad():
+                    item = resume()
+            except StopIteration as stop:
+                return stop.value
+            try:
+                resume = functools.partial(generator.send, (yield item))
+            except GeneratorExit:
+                generator.close()
+                raise
+            except BaseException as error:  # thrown in by the consumer: the generator's to handle
+                resume = functools.partial(generator.throw, error)
 
     return steps
 
 
 @contextmanager
-def resumed(paused_now: int = 0) -> Iterator[None]:
+def resumed(paused_now: int = 0) -> Generator[None]:
     """A context in which recording goes on, whatever no_grad() is open outside."""
     token = paused.set(paused_now)
     try:
@@ -225,7 +229,7 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
     namespace: dict[str, Any] = {
         "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "asarray": np.asarray,
         "call": primitive.call, "call_name": primitive.call_name, "check": primitive.check, "explained": explained,
-        "constant_operand": constant_operand, "frozen": frozen, "into": tensor._into, "name": formula.name,
+        "constant_operand": constant_operand, "frozen": frozen, "into": tensor._into, "name": primitive.title,
         "ndarray": np.ndarray, "new": object.__new__, "next_index": next_index, "paused": paused.get,
         "plain": tensor._plain, "plain_operand": plain_operand, "primitive": primitive, "refuse": _refuse,
         "starred_operands": starred_operands, "view": tensor._view_of,
@@ -267,16 +271,20 @@ def _gather_keywords(primitive: Primitive) -> list[str]:
     check = ["    check(**keywords)\n"] * bool(primitive.check)
     lines = ["    if unknown:\n        refuse(call_name, unknown)\n", "    keywords = {}\n"]
     for name in names:
-        store = "target = out" if name == "out" else f"keywords[{name!r}] = frozen({name})"
+        store = "target = out" if name == "out" else f"keywords[{name!r}] = frozen({name}, {name!r}, call_name)"
         lines.append(f"    if {name} is not {name}_default:\n        {store}\n")
     return [*lines[:1], *["    target = None\n"] * ("out" in names), *lines[1:], *check]
 
 
-def frozen(value: Any) -> Any:
-    """A keyword as the graph keeps it: what the user may still write to is copied."""
+def frozen(value: Any, keyword: str, call_name: str) -> Any:
+    """A keyword as the graph keeps it: what the user may still write to is copied, what carries gradient is refused."""
+    if hasattr(value, "requires_grad"):
+        if value.requires_grad:
+            raise GradientError(f"{call_name}: a Tensor that carries gradient cannot be the keyword {keyword}")
+        value = value.numpy()
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    return tuple(map(frozen, value)) if isinstance(value, list) else value
+    return tuple(frozen(item, keyword, call_name) for item in value) if isinstance(value, list) else value
 
 
 def _refuse(name: str, keywords: dict[str, Any]) -> None:

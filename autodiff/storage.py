@@ -45,9 +45,10 @@ class Exposed:
 class View:
     """A view of `root`, made from the root's node `origin`."""
 
-    __slots__ = ("origin", "root", "value")
+    __slots__ = ("origin", "remade", "root", "value")
 
     def __init__(self, root: Stored, origin: Node, value: Any) -> None:
+        self.remade = False
         self.root = root
         self.origin = origin
         self.value = value
@@ -84,7 +85,7 @@ class View:
                 starred = [()] * bool(node.primitive.formula.starred)
                 made = recorder(node.primitive.function, Stored._kind)(made, *starred, **node.keywords)
         self.value, tensor._node = made._current()
-        self.origin, tensor._node.name = root._node, name
+        self.origin, tensor._node.name, self.remade = root._node, name, True
 
 
 WRITTEN = object()  # the link of a computed Tensor that was written to: its node is not the one that older graphs hold
@@ -214,11 +215,11 @@ class Stored:
         elif where.size:
             root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value, ()))
 
-    def _update(self, new: Tensor, operator: str) -> Self:
+    def _update(self, new: Stored, operator: str) -> Self:
         """`self op= other`, where `new` is `self op other`."""
         self._may_write(f"{operator}=")
-        if new.shape != self._node.shape or new.dtype != self._node.dtype:
-            new = cast(new, dtype=fitting(new, self._node, operator))
+        if new._node.shape != self._node.shape or new._node.dtype != self._node.dtype:
+            new = cast(new, dtype=fitting(new._node, self._node, operator))
         layout = getattr(self._value, "strides", None)
         if layout is None or layout != getattr(new._read(), "strides", None):
             self[...] = new  # a view, or an array that keeps the order of its axes
@@ -239,6 +240,11 @@ class Stored:
         node = self._node
         self._node = leaf(value, node.variable or Variable(), node.needs)
         self._value = value
+
+    def _was_written(self) -> bool:
+        """Whether it has another node than the one that older graphs hold."""
+        link = getattr(self, "_link", None)
+        return link is WRITTEN or (isinstance(link, View) and link.remade)
 
     def _writable_leaf(self) -> bool:
         """Whether it is a leaf that may be given another value."""

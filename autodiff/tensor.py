@@ -312,7 +312,7 @@ def constant(data: Any, name: str | None = None, *, copy: bool = True) -> Tensor
     Tensor([ 5.5,  5.5, 11. ], from=dot)
     """
     if copy or type(data) is not np.ndarray or data.dtype.kind not in "fiubc":
-        data = numbers(data._read() if isinstance(data, Tensor) else data, "constant")
+        data = numbers(_let_go(data, "constant(...)"), "constant")
     tensor: Tensor = object.__new__(Tensor)
     tensor._value = data
     tensor._node = node = leaf(data, _CONSTANT, False)

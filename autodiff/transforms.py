@@ -7,13 +7,13 @@ import copy as copying
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from .derivative import pull
 from .errors import GradientError, describe
-from .graph import Graph
+from .graph import Graph, Variable
 from .primitive import TABLE, Formula, Primitive, checked, names_in, own, read_only
 from .record import resumed
 from .rules.shape import identity
@@ -31,26 +31,35 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
     >>> gradients(np.sum(y * y), [x, y])
     [array([ 4., 32.]), array([2., 8.])]
     """
-    wrt = list(wrt) if isinstance(wrt, Iterable) and not isinstance(wrt, Tensor) else [None]
-    if not all(isinstance(w, Tensor) for w in wrt):
+    several = isinstance(wrt, Iterable) and not isinstance(wrt, Tensor)
+    tensors = list(wrt) if several else []
+    if not several or not all(isinstance(w, Tensor) for w in tensors):
         raise GradientError("gradients: wrt holds Tensors, in a list such as [W1, W2]")
-    nodes = [w._node for w in wrt]
-    targets = [node.variable or node if node.is_leaf else node for node in nodes]
     start = output._incoming(gradient)
     if record and not isinstance(start, Tensor):
         start = Tensor._plain(start)
     elif isinstance(start, Tensor) and not record:
         start = start._read()
-    for w, node in zip(wrt, nodes, strict=True):
-        if hasattr(w, "_link") and not node.is_leaf and node.index > output._node.index:
-            name = describe(w, "a Tensor of wrt")
-            raise GradientError(f"gradients: {name} was written to after the output was computed from its old value")
-    found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
-    results = [found[target] if target in found else np.zeros_like(w) for w, target in zip(wrt, targets, strict=True)]
+    targets = [w._node.variable or w._node if w.is_leaf else w._node for w in tensors]
+    with resumed():
+        found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
+    results = [_found(found, target, w) for target, w in zip(targets, tensors, strict=True)]
     if record:
         return results
     plain = [np.asarray(plain_value(result)) for result in results]
     return [array.copy() if any(array is other for other in plain[:i]) else array for i, array in enumerate(plain)]
+
+
+def _found(found: dict[Any, Any], target: Any, w: Tensor) -> Any:
+    """The gradient of w, zeros where the output does not depend on it."""
+    if target in found:
+        return found[target]
+    if w._was_written():
+        name = describe(w, "a Tensor of wrt")
+        raise GradientError(
+            f"gradients: {name} was written to, and the output was computed from its old value, or not from it"
+        )
+    return np.zeros_like(w)  # type: ignore[call-overload]
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
@@ -219,8 +228,10 @@ def _restore(argument: Any, found: Iterator[Any]) -> Any:
 
 def _depends_on_others(output: Tensor, leaves: list[Tensor]) -> bool:
     """Whether an enclosing differentiation sees this one: then its results must stay in the graph."""
-    own_variables = {leaf._node.variable for leaf in leaves if leaf.is_leaf}
-    return any(leaf.needs and leaf.variable not in own_variables for leaf in Graph([output._node]).leaves)
+    for leaf in leaves:
+        if leaf.is_leaf:
+            cast(Variable, leaf._node.variable).closed = True
+    return any(leaf.needs and not cast(Variable, leaf.variable).closed for leaf in Graph([output._current()[1]]).leaves)
 
 
 def _zeros(leaves: list[Tensor]) -> list[Any]:

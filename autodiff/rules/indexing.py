@@ -86,7 +86,7 @@ def _repeats(arrays: Sequence[Any]) -> bool:
 
 
 # fmt: off
-linear(getitem,  "getitem(x, *y, index=())",           "scatter(g, y, shape=x.shape, index=index)", None, view=True)
+linear(getitem,  "getitem(x, *y, index=())",           "scatter(g, y, shape=x.shape, index=index)", None, view=True, title="t[...]")
 linear(scatter,  "scatter(x, *y, shape=..., index=())", "getitem(g, y, index=index)",                None)
-linear(put,      "put(x, y, *z, index=())",            "put(g, 0, z, index=index)",                 "last_written(g, z, index)", None)
+linear(put,      "put(x, y, *z, index=())",            "put(g, 0, z, index=index)",                 "last_written(g, z, index)", None, title="t[...] = value")
 # fmt: on
