@@ -7,12 +7,12 @@ holds them; a value that was released is computed again, to the bit, from the le
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 NOTHING: Mapping[str, Any] = {}
 
-next_index = itertools.count().__next__
+next_index: Callable[[], int] = itertools.count().__next__
 
 
 class Node:
@@ -64,9 +64,15 @@ class Variable:
 
     __slots__ = ("__weakref__", "closed", "grad", "immutable", "index", "name")
 
+    name: str | None
+    grad: Any
+    immutable: bool
+    closed: bool
+    index: int
+
     def __init__(self, name: str | None = None, immutable: bool = False) -> None:
         self.name = name
-        self.grad: Any = None
+        self.grad = None
         self.immutable = immutable
         self.closed = False
         self.index = next_index()  # earlier than every version
@@ -92,7 +98,7 @@ class Graph:
     """What lies behind some nodes: immutable, in topological order (inputs before the nodes that use them)."""
 
     def __init__(self, outputs: Sequence[Node]) -> None:
-        self.outputs = tuple(outputs)
+        self.outputs: tuple[Node, ...] = tuple(outputs)
         self.nodes: tuple[Node, ...] = tuple(sorted(_reachable(outputs), key=lambda node: node.index))
 
     @property

@@ -66,7 +66,7 @@ class Rule:
         ]
         used = dict.fromkeys(name for term in self._terms if term for name in _names(term))
         values = (*primitive.formula.arrays, "out")
-        self.saves = tuple(name for name in used if name in values)
+        self.saves: tuple[str, ...] = tuple(name for name in used if name in values)
         self._keywords = [name for name in used if name in primitive.formula.keywords and name not in values]
 
     def _compile_and_pull(self, node: Any, saved: tuple[Any, ...], g: Any) -> tuple[tuple[Any, Any], ...]:
@@ -135,11 +135,11 @@ class Primitive:
         self.method = method
         self.view = view
         self.foreign = foreign
-        self.weak = weak or kind == "elementwise" or isinstance(function, np.ufunc)
-        self.names = names or {}
+        self.weak: bool = weak or kind == "elementwise" or isinstance(function, np.ufunc)
+        self.names: Mapping[str, str] = names or {}
         self.check = check
         self._title = title
-        self.kinks = kinks or {}
+        self.kinks: Mapping[Any, Any] = kinks or {}
         self.domain = domain
 
     def __repr__(self) -> str:
@@ -204,10 +204,10 @@ def _row(kind: str) -> Callable[..., Primitive]:
     return constructor
 
 
-elementwise = _row("elementwise")  # states the partial derivatives
-linear = _row("linear")  # states the transposes, applied to g
-special = _row("special")  # states the vector-Jacobian products
-constant = _row("constant")  # derivative zero, but still a node
+elementwise: Callable[..., Primitive] = _row("elementwise")  # states the partial derivatives
+linear: Callable[..., Primitive] = _row("linear")  # states the transposes, applied to g
+special: Callable[..., Primitive] = _row("special")  # states the vector-Jacobian products
+constant: Callable[..., Primitive] = _row("constant")  # derivative zero, but still a node
 
 
 def own(function: Callable[..., Any]) -> Callable[..., Any]:

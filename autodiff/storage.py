@@ -32,6 +32,8 @@ class Exposed:
 
     __slots__ = ("array",)
 
+    array: Any
+
     def __init__(self, array: Any) -> None:
         self.array = array
 
@@ -46,6 +48,11 @@ class View:
     """A view of `root`, made from the root's node `origin`."""
 
     __slots__ = ("origin", "remade", "root", "value")
+
+    origin: Node
+    remade: bool  # whether it was made again
+    root: Stored
+    value: Any
 
     def __init__(self, root: Stored, origin: Node, value: Any) -> None:
         self.remade = False

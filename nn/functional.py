@@ -13,7 +13,8 @@ All are finite and free of warnings for arguments of any size.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,7 +24,7 @@ __all__ = ["identity", "log_softmax", "relu", "sigmoid", "softmax", "softplus", 
 
 T = TypeVar("T")
 
-tanh = np.tanh
+tanh: Callable[[Any], Any] = np.tanh
 
 
 def identity(x: T) -> T:

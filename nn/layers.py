@@ -29,8 +29,8 @@ class Linear(Module):
 
     def __init__(self, n_in: int, n_out: int, bias: bool = True, dtype: DTypeLike = float, rng: Seed = None) -> None:
         n_in, n_out, rng = whole("n_in", n_in, 1), whole("n_out", n_out, 1), generator(rng)
-        self.weight = Parameter(fan_in_uniform((n_in, n_out), n_in, dtype, rng))
-        self.bias = Parameter(fan_in_uniform((n_out,), n_in, dtype, rng)) if bias else None
+        self.weight: Parameter = Parameter(fan_in_uniform((n_in, n_out), n_in, dtype, rng))
+        self.bias: Parameter | None = Parameter(fan_in_uniform((n_out,), n_in, dtype, rng)) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         if self.bias is None:

@@ -34,7 +34,7 @@ class Optimizer:
     weight_decay: float
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0) -> None:
-        self.parameters = _parameters(parameters)
+        self.parameters: tuple[Tensor, ...] = _parameters(parameters)
         self.state: list[State] = [{} for _ in self.parameters]
         self.lr = lr
         self.weight_decay = weight_decay
@@ -120,7 +120,7 @@ class SGD(Optimizer):
     [0.5, -1.0]
     """
 
-    limits = Optimizer.limits | {"momentum": (0, math.inf)}
+    limits: ClassVar[dict[str, tuple[float, float]]] = Optimizer.limits | {"momentum": (0, math.inf)}
     momentum: float
 
     def __init__(
@@ -163,7 +163,11 @@ class Adam(Optimizer):
     [0.75, -1.75]
     """
 
-    limits = Optimizer.limits | {"beta1": (0, 1), "beta2": (0, 1), "eps": (0, math.inf)}
+    limits: ClassVar[dict[str, tuple[float, float]]] = Optimizer.limits | {
+        "beta1": (0, 1),
+        "beta2": (0, 1),
+        "eps": (0, math.inf),
+    }
     beta1: float
     beta2: float
     eps: float

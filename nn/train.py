@@ -48,7 +48,7 @@ class TrainStep:
         if not any(id(parameter) in own for parameter in optimizer.parameters):
             raise ValueError("the optimizer updates none of this model's parameters: make it from model.parameters()")
         self.model = model
-        self.loss = find_loss(loss)
+        self.loss: Loss = find_loss(loss)
         self.optimizer = optimizer
 
     def __call__(self, X: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:

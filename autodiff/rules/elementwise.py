@@ -18,7 +18,7 @@ import numpy as np
 
 from ..primitive import INSPECTS, constant, elementwise, special
 
-inf = math.inf
+inf: float = math.inf
 POSITIVE, UNIT, ABOVE_ONE = (0, inf), (-1, 1), (1, inf)
 LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180  # Python floats: weak, so that float32 stays float32
 
