@@ -48,6 +48,8 @@ def pull(
             Graph([node]).restore()
             saved = node.saved
         if partial:
+            if node.index < horizon:
+                return found
             if node in targets:
                 found[node] = g if record else g.copy()
             if record:
@@ -86,8 +88,6 @@ def pull(
             node = heappop(heap)[1]
             g = waiting.pop(node)
         else:
-            return found
-        if node.index < horizon:
             return found
 
 

@@ -131,8 +131,15 @@ def install(tensor: Any) -> None:
         for name, make in _attributes(row):
             if name not in vars(Methods):
                 setattr(tensor, name, _WhenFirstUsed(tensor, name, make))
-        if shorten := getattr(row.function, "shorten", None):
-            shorten(tensor, functools.partial(call, row.function))
+        if hasattr(row.function, "shorten"):
+            row.function.shorten(tensor, functools.partial(_first_call, row.function))  # type: ignore[attr-defined]
+
+
+def _first_call(function: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Make the recording function of one of our own functions, which from now on calls it directly."""
+    record = recorder(function, Stored._kind)
+    function.shorten(Stored._kind, record)
+    return record(*arguments, **keywords)
 
 
 class _WhenFirstUsed:

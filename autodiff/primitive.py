@@ -107,7 +107,7 @@ class Primitive:
     array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
     a method, too; `title` is what errors call it. `view`: the result may share the memory of x. `weak`: Python scalars
-    do not decide the dtype. `foreign`: a user's own.
+    do not decide the dtype. `forward`: what computes the same bits, but better. `foreign`: a user's own.
     """
 
     def __init__(
@@ -121,6 +121,7 @@ class Primitive:
         view: bool = False,
         foreign: bool = False,
         weak: bool = False,
+        forward: Callable[..., Any] | None = None,
         names: Mapping[str, str] | None = None,
         check: Callable[..., None] | None = None,
         title: str | None = None,
@@ -135,6 +136,7 @@ class Primitive:
         self.method = method
         self.view = view
         self.foreign = foreign
+        self.forward = forward
         self.weak: bool = weak or kind == "elementwise" or isinstance(function, np.ufunc)
         self.names: Mapping[str, str] = names or {}
         self.check = check
@@ -175,7 +177,7 @@ class Primitive:
     def call(self) -> Callable[..., Any]:
         """The forward pass on plain values."""
         symbol = self.formula.operator
-        return OPERATORS[symbol] if symbol else getattr(self.function, "forward", self.function)
+        return self.forward or (OPERATORS[symbol] if symbol else getattr(self.function, "forward", self.function))
 
     def evaluate(self, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
         """The forward pass, on the values of a node's inputs."""
@@ -249,15 +251,9 @@ _SYMBOLS: dict[type[ast.AST], str] = {
 }  # fmt: skip
 
 
-def _power(x: Any, y: Any) -> Any:
-    """x ** y as NumPy computes it for arrays: for its scalars it takes another, differently rounded path."""
-    base: Any = np.asarray(x) if isinstance(x, np.generic) else x
-    return base ** (np.asarray(y) if isinstance(y, np.generic) else y)
-
-
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": _power, "@": np.matmul, "-x": operator.neg, "+x": operator.pos,
+    "%": operator.mod, "-x": operator.neg, "+x": operator.pos,
     "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt,
     "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip

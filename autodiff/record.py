@@ -193,7 +193,7 @@ _NODE = """\
     node.primitive = primitive
     node.inputs = ({nodes},)
     node.keywords = {keywords}
-    node.shape = out.shape
+    node.shape = {shape}
     node.dtype = out.dtype
     node.name = None
     node.index = next_index()
@@ -236,6 +236,7 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
+    shape = "x_node.shape" if primitive.kind == "elementwise" and formula.arrays == ("x",) else "out.shape"
     into = _INTO if "out" in formula.keywords else "{result}"
     source = [
         f"def record_{formula.name}({_signature(primitive, namespace)}):\n",
@@ -246,7 +247,7 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         _CALL.format(call=_call(primitive), operands=", ".join(formula.arrays)),
         _NO_GRAD_VIEW if primitive.view else _NO_GRAD.format(result=into.format(result="plain(out)")),
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
-        _NODE.format(nodes=", ".join(nodes), keywords="keywords" if formula.keywords else "NOTHING"),
+        _NODE.format(nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"),
         *_rules(primitive, namespace),
         _RETURN_VIEW if primitive.view else _RETURN.format(result=into.format(result="result")),
     ]
@@ -295,7 +296,7 @@ def _call(primitive: Primitive) -> str:
     """The forward pass: an operator where that is one, or the method that NumPy's function wraps, which is faster."""
     formula = primitive.formula
     first, *rest = [f"{symbol}_value" for symbol in formula.arrays]
-    if formula.operator and formula.operator not in ("**", "@"):
+    if formula.operator and not primitive.forward:
         return f"{first} {formula.operator} {rest[0]}" if rest else formula.operator.replace("x", first)
     call = f"call({', '.join([first, *rest])})"
     if primitive.method:

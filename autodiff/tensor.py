@@ -165,9 +165,10 @@ class Tensor(Methods):
         >>> w.grad
         array(6.)
         """
-        start = self._incoming(_let_go(gradient, "backward(gradient)", "gradients(..., record=True), or {t}.detach()"))
-        for variable, g in pull(self._node, start, release=True).items():
-            assert isinstance(variable, Variable)
+        if gradient is not None:
+            gradient = _let_go(gradient, "backward(gradient)", "gradients(..., record=True), or {t}.detach()")
+        variable: Any
+        for variable, g in pull(self._node, self._incoming(gradient), None, None, True).items():
             if variable.grad is not None:
                 g = variable.grad + g
             variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions

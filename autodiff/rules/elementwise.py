@@ -33,6 +33,12 @@ def log_or_zero(x: Any) -> Any:
     return float(np.log(x or 1)) if isinstance(x, (int, float)) else np.log(np.where(x == 0, 1, x))
 
 
+def power(x: Any, y: Any) -> Any:
+    """x ** y as NumPy computes it for arrays: for its scalars it takes another, differently rounded path."""
+    base: Any = np.asarray(x) if isinstance(x, np.generic) else x
+    return base ** (np.asarray(y) if isinstance(y, np.generic) else y)
+
+
 def share(g: Any, wins: Any, ties: Any) -> Any:
     """g to the winner; a tie is shared equally."""
     return np.where(ties, g / 2, np.where(wins, g, 0))
@@ -48,7 +54,7 @@ elementwise(np.negative,    "-x",                 "-1")
 elementwise(np.positive,    "+x",                 "1")
 elementwise(np.remainder,   "x % y",              "1",                                  "-np.floor(x / y)",         y=POSITIVE)
 elementwise(np.fmod,        "fmod(x, y)",         "1",                                  "-np.trunc(x / y)",         y=POSITIVE)
-elementwise(operator.pow,   "x ** y",             "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE)  # NumPy's ** is not np.power: it squares for 2
+elementwise(operator.pow,   "x ** y",             "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE, forward=power)  # NumPy's ** is not np.power: it squares for 2
 elementwise(np.power,       "power(x, y)",        "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE)
 elementwise(np.float_power, "float_power(x, y)",  "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE)
 elementwise(np.square,      "square(x)",          "2 * x")

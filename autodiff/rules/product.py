@@ -17,6 +17,15 @@ from ..primitive import linear
 Shape = tuple[int, ...]
 
 
+def matmul(x: Any, y: Any) -> Any:
+    """np.matmul. Of two matrices in C order np.dot makes the same BLAS call, hence the same bits, in half the time."""
+    if type(x) is np.ndarray and type(y) is np.ndarray and x.ndim == 2 and y.ndim == 2:
+        dtype = x.dtype
+        if dtype is y.dtype and dtype.char in "df" and x.flags.c_contiguous and y.flags.c_contiguous:
+            return x.dot(y)
+    return np.matmul(x, y)
+
+
 def matmul_left(g: Any, x: Shape, y: Any) -> Any:
     """What comes in, times the right factor transposed; `x` is the shape of the left factor."""
     if len(x) == 2 and y.ndim == 2:
@@ -64,6 +73,6 @@ def dot_right(g: Any, x: Any, y: Shape) -> Any:
 
 
 # fmt: off
-linear(np.matmul, "x @ y",     "matmul_left(g, x.shape, y)", "matmul_right(g, x, y.shape)")
+linear(np.matmul, "x @ y",     "matmul_left(g, x.shape, y)", "matmul_right(g, x, y.shape)", forward=matmul)
 linear(np.dot,    "dot(x, y)", "dot_left(g, x.shape, y)",    "dot_right(g, x, y.shape)",    method=True)
 # fmt: on
