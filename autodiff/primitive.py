@@ -253,7 +253,7 @@ _SYMBOLS: dict[type[ast.AST], str] = {
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "-x": operator.neg, "+x": operator.pos,
+    "%": operator.mod, "**": operator.pow, "@": operator.matmul, "-x": operator.neg, "+x": operator.pos,
     "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt,
     "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip

@@ -167,8 +167,9 @@ class Tensor(Methods):
         """
         if gradient is not None:
             gradient = _let_go(gradient, "backward(gradient)", "gradients(..., record=True), or {t}.detach()")
+        start = self._incoming(gradient)
         variable: Any
-        for variable, g in pull(self._node, self._incoming(gradient), None, None, True).items():
+        for variable, g in pull(self._node, start, release=True).items():
             if variable.grad is not None:
                 g = variable.grad + g
             variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions
