@@ -14,7 +14,7 @@ from ..primitive import elementwise, own, special
 from . import reduction
 
 # Where sigmoid(x) is 1 to the last bit and exp(x) does not overflow yet; and 1. NumPy takes 0-d arrays faster than floats.
-_SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40))}
+_SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40), ("g", 50))}
 
 _DOUBLE = (40.0, 1.0)
 
@@ -27,8 +27,12 @@ def sigmoid(x: Any) -> Any:
     array([0. , 0.5, 1. ])
     """
     limit, one = _SATURATED.get(x.dtype.char, _DOUBLE) if isinstance(x, (np.ndarray, np.generic)) else _DOUBLE
-    e = np.exp(np.minimum(x, limit))
-    return e / (e + one)
+    e = np.minimum(x, limit)
+    if type(e) is not np.ndarray:
+        e = np.exp(e)
+        return e / (e + one)
+    np.exp(e, out=e)  # in place: of a large array, memory is what costs
+    return np.divide(e, e + one, out=e)
 
 
 @own
