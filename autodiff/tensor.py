@@ -204,19 +204,21 @@ class Tensor(Methods):
     # --- NumPy's protocols -------------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
-        name = f"np.{ufunc.__name__}"
-        if method != "__call__" or keywords:
-            what = f"{name}.{method}" if method != "__call__" else f"{name} with {', '.join(keywords)}="
-            raise MissingRuleError(f"{what} has no rule yet: write it with functions that have")
+        if keywords or method != "__call__":
+            how = f" with {', '.join(keywords)}=" if method == "__call__" else f".{method}"
+            raise MissingRuleError(f"np.{ufunc.__name__}{how} has no rule yet: write it with functions that have")
         result = (RECORDERS.get(ufunc) or _recorder(ufunc))(*inputs)
-        return result if out is None else self._into(out[0], result, name)
+        return result if out is None else self._into(out[0], result, f"np.{ufunc.__name__}")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         record = RECORDERS.get(function)
         if record is not None and not keywords:
-            return _called(record, function, arguments, keywords)
+            try:
+                return record(*arguments)
+            except TypeError as error:
+                raise _explained_call(error, function) from None
         if function in INSPECTS or function in CREATES:
             if function in CREATES:  # a prototype gives just its shape and dtype; a value to fill with would be lost
                 fill = [_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]]
@@ -230,7 +232,10 @@ class Tensor(Methods):
         if "out" not in names:
             out = keywords.pop("out", None)
         keywords = {names.get(key, key): value for key, value in keywords.items()}
-        result = _called(record, function, arguments, keywords)
+        try:
+            result = record(*arguments, **keywords)
+        except TypeError as error:
+            raise _explained_call(error, function) from None
         return result if out is None else self._into(out, result, row.call_name)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -349,14 +354,13 @@ def _recorder(function: Callable[..., Any]) -> Callable[..., Any]:
     return recorder(function, Tensor)
 
 
-def _called(record: Callable[..., Any], function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    try:
-        return record(*arguments, **keywords)
-    except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise
-        name = TABLE[function].call_name  # the call did not get inside: these are not the arguments that it takes
-        raise MissingRuleError(f"{name} has no rule for a call like this: {str(error).partition('() ')[2]}") from None
+def _explained_call(error: TypeError, function: Any) -> TypeError:
+    """The error itself, or, where the call did not get inside, that its arguments are not those that a rule takes."""
+    if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+        return error
+    return MissingRuleError(
+        f"{TABLE[function].call_name} has no rule for such a call: {str(error).partition('() ')[2]}"
+    )
 
 
 def plain_value(argument: Any) -> Any:

@@ -60,7 +60,10 @@ EQUIVALENT = {
 def mistakes(function):
     """Pairs of what is wrong and the wrong row."""
     row = TABLE[function]
-    yield "value", changed(row, function=near(function), method=False, forward=None, formula=row.formula._replace(operator=None))
+    yield (
+        "value",
+        changed(row, function=near(function), method=False, forward=None, formula=row.formula._replace(operator=None)),
+    )
     if not any(row.derivatives):
         yield "derivative", changed(row, kind="special", derivatives=("np.ones(x.shape)",))
     for position, text in enumerate(row.derivatives):
