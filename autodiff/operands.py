@@ -69,7 +69,7 @@ def snapshot(array: Any, operation: str) -> Any:
 
 def _strided_copy(array: Any) -> Any:
     """A copy whose axes have the order, the signs and the gaps of the array's, gaps made small."""
-    strides = [0] * array.ndim
+    strides = list(array.strides)  # kept where an axis has one element, or repeats one
     packed = array.itemsize  # what the next axis would step by, were there no gap
     for axis in sorted(range(array.ndim), key=lambda axis: abs(array.strides[axis])):
         if array.shape[axis] > 1 and array.strides[axis]:
