@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .graph import Variable, leaf
-from .primitive import TABLE, Primitive
+from .primitive import COMPARISONS, OPERATORS, TABLE, Primitive
 from .record import paused, recorder
 from .rules.indexing import getitem, split
 from .rules.shape import cast
@@ -17,13 +17,6 @@ from .storage import Stored, fitting
 
 if TYPE_CHECKING:
     from .tensor import Tensor
-
-BINARY = {
-    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "@": "matmul",
-    "&": "and", "|": "or", "^": "xor",
-}  # fmt: skip
-COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne"}
-UNARY = {"-x": "neg", "+x": "pos", "~x": "invert"}
 
 
 class Methods(Stored):
@@ -157,15 +150,15 @@ class _WhenFirstUsed:
 def _attributes(row: Primitive) -> list[tuple[str, Callable[[], Callable[..., Any]]]]:
     """The names that a row gives to Tensor, each with what makes it."""
     record = functools.partial(recorder, row.function, Stored._kind)
-    if row.text == "abs(x)":
-        return [("__abs__", record)]
-    if row.text.endswith(")"):
-        return [(row.text.partition("(")[0], record)] if row.method else []
-    symbol = row.formula.operator or ""
-    if name := BINARY.get(symbol):
+    if row.is_operator:
+        name = OPERATORS[str(row.formula.operator)].__name__.rstrip("_")  # add, and_, matmul, ...
+        if row.formula.arrays == ("x",) or row.formula.operator in COMPARISONS:  # Python reflects comparisons itself
+            return [(f"__{name}__", record)]
         reflected, in_place = functools.partial(_reflected, record), functools.partial(_in_place, row, record)
         return [(f"__{name}__", record), (f"__r{name}__", reflected), (f"__i{name}__", in_place)]
-    return [(f"__{COMPARE.get(symbol) or UNARY[symbol]}__", record)]
+    if isinstance(row.method, str):
+        return [(row.method, record)]
+    return [(row.text.partition("(")[0], record)] if row.method else []
 
 
 def _reflected(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """The table: one row for each primitive, and what a row's text means.
 
-A primitive *is* a NumPy function (or one of our few own, `rules/own.py`). Its row states how it is called and how it is
-differentiated, in Python expressions:
+A primitive *is* a NumPy function (or one of our few own, `rules/activation.py`). Its row states how it is called
+and how it is differentiated, in Python expressions:
 
     elementwise(np.tanh,  "tanh(x)",                            "1 - out**2")
     linear(np.sum,        "sum(x, axis=None, keepdims=False)",  "spread(g, x.shape, axis, keepdims)")
@@ -106,8 +106,9 @@ class Primitive:
     derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing). `domain` maps an
     array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
-    a method, too; `title` is what errors call it. `view`: the result may share the memory of x. `weak`: Python scalars
-    do not decide the dtype. `forward`: what computes the same bits, but better. `foreign`: a user's own.
+    a method (of this name, if not its own), too; `title` is what errors call it. `view`: the result may share the
+    memory of x. `weak`: Python scalars do not decide the dtype. `forward`: what computes the same bits, but better.
+    `foreign`: a user's own.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Primitive:
         *derivatives: Derivative,
         kind: str,
         namespace: Mapping[str, Any],
-        method: bool = False,
+        method: bool | str = False,
         view: bool = False,
         foreign: bool = False,
         weak: bool = False,
@@ -146,6 +147,11 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<primitive {self.text}>"
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether the formula is an operator; known without parsing it."""
+        return not self.text.endswith(")")
 
     @property
     def differentiable(self) -> tuple[bool, ...]:
@@ -257,6 +263,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt,
     "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
+
+
+COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
 
 def _parse(text: str, name: str) -> Formula:

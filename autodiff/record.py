@@ -1,9 +1,9 @@
 """Recording: one function turns a row of the table into the function that calls NumPy and remembers the call.
 
-The function is generated for its row, as a person would write it for this operation alone: no loop over arguments, no
-look-up of rules, and of the values nothing kept but what the derivative asks for. For `np.multiply` it reads
+The function is generated for its row, as a person would write it for this operation alone: no look-up of rules, and of
+the values nothing kept but what the derivative asks for. For `np.multiply` it reads
 
-    def record_multiply(x, y):
+    def multiply(x, y):
         <load x>; <load y>                          # their values and nodes, and whether they need a gradient
         try: out = x_value * y_value
         except Exception as error: ...              # say it in the user's names
@@ -50,6 +50,10 @@ class no_grad:
     >>> w
     Tensor([0.75])
     """
+
+    def __init__(self, function: None = None) -> None:
+        if function is not None:
+            raise TypeError("no_grad is called first: write `@no_grad()`, or `with no_grad():`")
 
     def __enter__(self) -> None:
         paused.set(paused.get() + 1)
@@ -187,6 +191,11 @@ _CONSTANT = """\
         {x}_value, {x}_node = constant_operand({x}_value, name)
 """
 
+_INTEGERS = """\
+    if out.dtype.kind not in "fc":
+        {needs} = False
+"""
+
 _NODE = """\
     result = new(Tensor)
     result._node = node = Node()
@@ -237,9 +246,10 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
     shape = "x_node.shape" if primitive.kind == "elementwise" and formula.arrays == ("x",) else "out.shape"
+    may_be_integer = primitive.foreign or "dtype" in formula.keywords
     into = _INTO if "out" in formula.keywords else "{result}"
     source = [
-        f"def record_{formula.name}({_signature(primitive, namespace)}):\n",
+        f"def {formula.name}({_signature(primitive, namespace)}):\n",
         *(_STRONG.format(x=symbol) for symbol in fixed if not primitive.weak),
         *(_LOAD.format(x=symbol) for symbol in fixed),
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
@@ -248,10 +258,11 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         _NO_GRAD_VIEW if primitive.view else _NO_GRAD.format(result=into.format(result="plain(out)")),
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
         _NODE.format(nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"),
+        *(_INTEGERS.format(needs=f"{symbol}_needs") for symbol in formula.arrays if may_be_integer),
         *_rules(primitive, namespace),
         _RETURN_VIEW if primitive.view else _RETURN.format(result=into.format(result="result")),
     ]
-    return define("".join(source), f"record_{formula.name}", namespace)
+    return define("".join(source), formula.name, namespace)
 
 
 def _signature(primitive: Primitive, namespace: dict[str, Any]) -> str:
@@ -299,7 +310,7 @@ def _call(primitive: Primitive) -> str:
     if formula.operator and not primitive.forward:
         return f"{first} {formula.operator} {rest[0]}" if rest else formula.operator.replace("x", first)
     call = f"call({', '.join([first, *rest])})"
-    if primitive.method:
+    if primitive.method is True:
         call = f"{first}.{formula.name}({', '.join(rest)}) if type({first}) is ndarray else {call}"
     return f"call({', '.join([first, *rest])}, **keywords) if keywords else {call}" if formula.keywords else call
 

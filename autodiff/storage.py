@@ -142,7 +142,7 @@ class Stored:
     @classmethod
     def _view_of(cls, result: Any, out: Any, x: Any, x_value: Any) -> Tensor:
         """Finish the record of an operation whose result `out` may share the memory of x."""
-        if not isinstance(x, Stored) or not _share(out, x_value):
+        if not isinstance(x, Stored) or not _same_memory(out, x_value):
             if paused.get():
                 return cls._plain(out)
             result._value = out
@@ -289,7 +289,7 @@ def fitting(new: Any, old: Any, operator: str) -> Any:
     return old.dtype
 
 
-def _share(out: Any, x: Any) -> bool:
+def _same_memory(out: Any, x: Any) -> bool:
     """Whether `out`, made from x by an operation that moves elements, looks at the same memory."""
     if not isinstance(out, np.ndarray) or not isinstance(x, np.ndarray):
         return False

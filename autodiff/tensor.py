@@ -174,22 +174,23 @@ class Tensor(Methods):
                 g = variable.grad + g
             variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions
 
-    def _incoming(self, gradient: Any) -> Any:
+    def _incoming(self, gradient: Any, operation: str = "backward") -> Any:
         """The gradient to start from, checked."""
         node = self._current()[1]
         if node.dtype.kind == "c":
             name = describe(self, "a Tensor")
-            raise GradientError(f"backward of {name}, a complex Tensor: complex rules are not there yet")
+            raise GradientError(f"{operation} of {name}, a complex Tensor: complex rules are not there yet")
         if not node.needs:
             name = describe(self, "this Tensor")
             raise GradientError(
-                f"backward of {name}, which carries no gradient: it was made from constants, or inside no_grad()"
+                f"{operation} of {name}, which carries no gradient: it was made from constants, inside no_grad(), or by "
+                "a function whose derivative is zero"
             )
         if gradient is not None:
-            return self._gradient("backward", gradient)
+            return self._gradient(operation, gradient)
         if node.shape != ():
             name = describe(self, "a Tensor")
-            raise GradientError(f"backward of {name}, no scalar: reduce it (.sum(), .mean()), or pass gradient=")
+            raise GradientError(f"{operation} of {name}, no scalar: .sum() or .mean() it, or pass gradient=")
         return node.dtype.type(1)
 
     def _gradient(self, operation: str, gradient: Any) -> Any:
@@ -275,7 +276,9 @@ class Tensor(Methods):
     __hash__: Callable[[Tensor], int] = object.__hash__  # type: ignore[assignment]
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self.shape else format(str(self), spec)
+        if spec and self.shape:
+            raise TypeError(f"a format is for one number, and {describe(self, 'this Tensor')} holds {self.size}")
+        return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
         value = np.asarray(self._read())
@@ -330,8 +333,8 @@ def constant(data: Any, name: str | None = None, *, copy: bool = True) -> Tensor
 _CONSTANT = Variable(immutable=True)  # one for all constants: they have neither gradient nor versions
 
 _ARRAY_REMEDY = (
-    "X @ {t} for X.dot({t}), or autodiff.constant(X).dot({t}); np.zeros(n, like={t}) for a buffer to write it into; "
-    "np.stack([...]) for a list of Tensors; {t}.numpy() or {t}.detach() to let the gradient go"
+    "{t}.numpy() or {t}.detach() to let the gradient go; to keep it, X @ {t} for X.dot({t}), or "
+    "autodiff.constant(X).dot({t}); np.stack([...]) for a list of Tensors; np.zeros(n, like={t}) for a buffer"
 )
 
 

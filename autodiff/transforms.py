@@ -35,7 +35,12 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
     tensors = list(wrt) if several else []
     if not several or not all(isinstance(w, Tensor) for w in tensors):
         raise GradientError("gradients: wrt holds Tensors, in a list such as [W1, W2]")
-    start = output._incoming(gradient)
+    if not isinstance(output, Tensor):
+        raise GradientError(f"gradients: output is a {type(output).__name__}, not a Tensor")
+    for w in tensors:
+        if not w._node.needs:
+            raise GradientError(f"gradients: {describe(w, 'a Tensor of wrt')} carries no gradient")
+    start = output._incoming(gradient, "gradients")
     if record and not isinstance(start, Tensor):
         start = Tensor._plain(start)
     elif isinstance(start, Tensor) and not record:
@@ -88,6 +93,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     (array(9.), array([6.]))
     """
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not all(isinstance(n, int) for n in numbers):
+        raise TypeError(f"grad: argnums is the position of an argument, or a tuple of them, not {argnums!r}")
 
     @functools.wraps(f)
     def both(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:

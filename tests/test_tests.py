@@ -131,7 +131,9 @@ def wrong_parts(part, row, holder):
             for i in range(len(arguments) - 1):
                 yield ast.Call(called, [*arguments[:i], arguments[i + 1], arguments[i], *arguments[i + 2 :]], keywords)
         case ast.Compare(left=left, ops=[operator], comparators=right):
-            opposite = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}[type(operator)]
+            opposite = {
+                ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq
+            }[type(operator)]  # fmt: skip
             yield ast.Compare(left, [opposite()], right)
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             yield ast.Constant(number + 1)

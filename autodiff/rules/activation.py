@@ -55,6 +55,12 @@ def softplus(x: Any) -> Any:
     return np.logaddexp(x, 0)
 
 
+def _floating(x: Any) -> Any:
+    """Integers as floats: the maximum of nothing is -inf."""
+    x = x if hasattr(x, "dtype") else np.asarray(x)
+    return x if x.dtype.kind in "fc" else x.astype(np.float64)
+
+
 @own
 def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow, as `scipy.special.logsumexp`.
@@ -62,11 +68,12 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool 
     >>> float(logsumexp(np.array([1e4, 1e4])).round(4))
     10000.6931
     """
+    x = _floating(x)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # the logarithm of an empty sum, or of a sum of zeros, is -inf
         out = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
-    return out if keepdims else np.reshape(out, reduction.kept(np.shape(x), axis, drop=True))[()]
+    return out if keepdims else np.reshape(out, reduction.left(np.shape(x), axis))[()]
 
 
 @own
@@ -76,6 +83,7 @@ def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
     >>> softmax(np.array([1e4, 1e4]))
     array([0.5, 0.5])
     """
+    x = _floating(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
     return e / np.sum(e, axis=axis, keepdims=True)
 
@@ -87,6 +95,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
     >>> log_softmax(np.array([1e4, 0.0]))
     array([     0., -10000.])
     """
+    x = _floating(x)
     shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
@@ -94,7 +103,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
 # fmt: off
 elementwise(sigmoid,  "sigmoid(x)",                               "out * (1 - out)")
 elementwise(softplus, "softplus(x)",                              "sigmoid(x)")
-special(relu,         "relu(x)",                                  "np.where(out > 0, g, 0)", kinks={(0,): (0,)})
+special(relu,         "relu(x)",                                  "np.where(out <= 0, 0, g)", kinks={(0,): (0,)})
 special(logsumexp,    "logsumexp(x, axis=None, keepdims=False)",  "reduction.spread(g, x.shape, axis, keepdims) * np.exp(x - reduction.spread(out, x.shape, axis, keepdims))")
 special(softmax,      "softmax(x, axis=-1)",                      "out * (g - (g * out).sum(axis=axis, keepdims=True))")
 special(log_softmax,  "log_softmax(x, axis=-1)",                  "g - np.exp(out) * g.sum(axis=axis, keepdims=True)")

@@ -39,9 +39,14 @@ def power(x: Any, y: Any) -> Any:
     return base ** (np.asarray(y) if isinstance(y, np.generic) else y)
 
 
-def share(g: Any, wins: Any, ties: Any) -> Any:
-    """g to the winner; a tie is shared equally."""
-    return np.where(ties, g / 2, np.where(wins, g, 0))
+def differs(x: Any, y: Any) -> Any:
+    """x != y, also where there is no y."""
+    return True if y is None else x != y
+
+
+def to_winner(g: Any, loses: Any, ties: Any) -> Any:
+    """g to the winner; a tie is shared equally. (What is asked is who loses: nan does not, and its gradient is not lost.)"""
+    return np.where(ties, g / 2, np.where(loses, 0, g))
 
 
 # fmt: off
@@ -96,17 +101,17 @@ elementwise(np.arccosh,     "arccosh(x)",         "1 / np.sqrt((x - 1) * (x + 1)
 elementwise(np.arctanh,     "arctanh(x)",         "1 / ((1 - x) * (1 + x))",                                        x=UNIT)
 
 # --- kinks: the value taken where there is no derivative stands in the row ---
-elementwise(np.abs,         "abs(x)",             "np.sign(x)",                                                     kinks={(0,): (0,)})
+elementwise(np.abs,         "abs(x)",             "np.sign(x)",                                                     method="__abs__", kinks={(0,): (0,)})
 elementwise(np.fabs,        "fabs(x)",            "np.sign(x)",                                                     kinks={(0,): (0,)})
 elementwise(np.copysign,    "copysign(x, y)",     "np.sign(out) * np.sign(x)",          None,                       kinks={(0, 1): (0, 0)})
-special(np.maximum,         "maximum(x, y)",      "share(g, x > y, x == y)",            "share(g, y > x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
-special(np.minimum,         "minimum(x, y)",      "share(g, x < y, x == y)",            "share(g, y < x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
-special(np.fmax,            "fmax(x, y)",         "share(g, x > y, x == y)",            "share(g, y > x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
-special(np.fmin,            "fmin(x, y)",         "share(g, x < y, x == y)",            "share(g, y < x, x == y)",  kinks={(1, 1): (0.5, 0.5)})
+special(np.maximum,         "maximum(x, y)",      "to_winner(g, x < y, x == y)",        "to_winner(g, y < x, x == y)", kinks={(1, 1): (0.5, 0.5)})
+special(np.minimum,         "minimum(x, y)",      "to_winner(g, x > y, x == y)",        "to_winner(g, y > x, x == y)", kinks={(1, 1): (0.5, 0.5)})
+special(np.fmax,            "fmax(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
+special(np.fmin,            "fmin(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
 special(np.where,           "where(x, y, z)",     None,                                 "np.where(x, g, 0)",        "np.where(x, 0, g)", weak=True)
 special(np.clip,            "clip(x, y=None, z=None)", "np.where(out == x, g, 0)",
-        "np.where((out == y) & (out != x), g, 0)", "np.where((out == z) & (out != x), g, 0)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
-        y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0)})
+        "np.where((out != x) & differs(out, z), g, 0)", "np.where((out == z) & (out != x), g, 0)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
+        y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0), (5, 1, 1): (0, 0, 1)})
 
 # --- derivative zero, but still nodes: what depends on data must not be baked into a graph ---
 constant(np.sign,           "sign(x)")

@@ -1,6 +1,6 @@
 """Reading and writing parts of an array.
 
-    linear(function, formula, the transpose in x, the transpose in y)
+    linear(function, formula, the transpose in x, the transpose in y, None for the arrays of the index)
 
 An index is a keyword, but the arrays in it are inputs (they may depend on data, as in `x[x > 0]`): `split` takes them out of
 the index and leaves `ARRAY` in their places, `join` puts them back.

@@ -18,13 +18,21 @@ from ..primitive import constant, linear, special
 Axis = int | tuple[int, ...] | None
 
 
-def kept(shape: tuple[int, ...], axis: Axis, drop: bool = False) -> tuple[int, ...]:
-    """The shape after a reduction over `axis`, reduced axes kept with size 1 (or dropped)."""
-    axes = range(len(shape)) if axis is None else (axis,) if not isinstance(axis, tuple) else axis
-    reduced = {i % len(shape) for i in axes} if shape else set()
-    if drop:
-        return tuple(size for i, size in enumerate(shape) if i not in reduced)
+def kept(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """The shape after a reduction over `axis` with keepdims: reduced axes have size 1."""
+    reduced = _positions(shape, axis)
     return tuple(1 if i in reduced else size for i, size in enumerate(shape))
+
+
+def left(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
+    """The shape after a reduction over `axis` without keepdims."""
+    reduced = _positions(shape, axis)
+    return tuple(size for i, size in enumerate(shape) if i not in reduced)
+
+
+def _positions(shape: tuple[int, ...], axis: Axis) -> set[int]:
+    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return {i % len(shape) for i in axes} if shape else set()
 
 
 def count(shape: tuple[int, ...], axis: Axis) -> int:
@@ -41,9 +49,9 @@ def spread(g: Any, shape: tuple[int, ...], axis: Axis, keepdims: bool) -> Any:
     return np.broadcast_to(g if keepdims else g.reshape(kept(shape, axis)), shape)
 
 
-def shared(g: Any, x: Any, out: Any, axis: Axis, keepdims: bool) -> Any:
+def to_selected(g: Any, x: Any, out: Any, axis: Axis, keepdims: bool) -> Any:
     """g to the elements of x that were selected; ties share equally."""
-    selected = x == spread(out, x.shape, axis, keepdims)
+    selected = (x == spread(out, x.shape, axis, keepdims)) | (x != x)  # a nan is selected, too
     many = spread(selected.sum(axis=axis, dtype=g.dtype, keepdims=True), x.shape, axis, True)
     return np.where(selected, spread(g, x.shape, axis, keepdims) / many, 0)
 
@@ -89,8 +97,8 @@ def over(g: Any, out: Any) -> Any:
 # fmt: off
 linear(np.sum,      "sum(x, axis=None, dtype=None, out=None, keepdims=False)",          "spread(g, x.shape, axis, keepdims)",                             method=True)
 linear(np.mean,     "mean(x, axis=None, dtype=None, out=None, keepdims=False)",         "spread(g / max(count(x.shape, axis), 1), x.shape, axis, keepdims)", method=True)
-special(np.max,     "max(x, axis=None, out=None, keepdims=False)",                      "shared(g, x, out, axis, keepdims)",                              method=True, kinks={((1, 1),): ((0.5, 0.5),)})
-special(np.min,     "min(x, axis=None, out=None, keepdims=False)",                      "shared(g, x, out, axis, keepdims)",                              method=True, kinks={((1, 1),): ((0.5, 0.5),)})
+special(np.max,     "max(x, axis=None, out=None, keepdims=False)",                      "to_selected(g, x, out, axis, keepdims)",                              method=True, kinks={((1, 1),): ((0.5, 0.5),)})
+special(np.min,     "min(x, axis=None, out=None, keepdims=False)",                      "to_selected(g, x, out, axis, keepdims)",                              method=True, kinks={((1, 1),): ((0.5, 0.5),)})
 special(np.prod,    "prod(x, axis=None, dtype=None, out=None, keepdims=False)",         "spread(g, x.shape, axis, keepdims) * others(x, axis)",           method=True)
 special(np.var,     "var(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False)",  "spread(g * 2 / (count(x.shape, axis) - ddof), x.shape, axis, keepdims) * centred(x, axis)", method=True)
 special(np.std,     "std(x, axis=None, dtype=None, out=None, ddof=0, keepdims=False)",  "spread(over(g, out) / (count(x.shape, axis) - ddof), x.shape, axis, keepdims) * centred(x, axis)", method=True, kinks={((1, 1),): ((0, 0),)})

@@ -84,7 +84,8 @@ def ways(row, call):
     if symbol and (bound or symbol[0] not in "<=>!"):  # Python turns 2 < t into t > 2
         yield OPERATORS[symbol](*tensors)
     if row.method and bound:
-        yield getattr(tensors[0], row.name)(*tensors[1:], **call.keywords)
+        name = row.method if isinstance(row.method, str) else row.name
+        yield getattr(tensors[0], name)(*tensors[1:], **call.keywords)
 
 
 def reshape(x, order):
