@@ -11,6 +11,8 @@
 The map of the house, from the ground up (imports run downwards in this order):
 
     errors        the errors that a user can meet, each with its remedy
+    expressions   reading the texts of rows, and writing functions from them
+    guards        what a user's own function is given, and gives back
     primitive     the table, and what the text of a row means
     rules/        the rows: elementwise, reduction, shape, indexing, product, activation
     graph         nodes, leaves, and Graph: what lies behind a value

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .expressions import COMPARISONS, OPERATORS
 from .graph import Variable, leaf
-from .primitive import COMPARISONS, OPERATORS, TABLE, Primitive
+from .primitive import TABLE, Primitive
 from .record import paused, recorder
 from .rules.indexing import getitem, split
 from .rules.shape import cast

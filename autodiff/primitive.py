@@ -17,34 +17,19 @@ This module knows neither graphs nor Tensors: it turns the texts into functions 
 from __future__ import annotations
 
 import ast
-import builtins
 import functools
 import inspect
-import itertools
-import linecache
-import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, times_g
+from .guards import checked, handed_out
+
 Derivative = str | Callable[..., Any] | None
 Interval = tuple[float, float]
-
-SYMBOLS = ("x", "y", "z")
-METADATA = frozenset({"shape", "ndim", "size", "dtype"})  # `x.shape` in a rule does not keep x itself alive
-
-
-class Formula(NamedTuple):
-    """How a primitive is called: `x @ y`, `sum(x, axis=None)`, `concatenate(*x, axis=0)`."""
-
-    name: str
-    arrays: tuple[str, ...]
-    starred: str | None  # the array argument that takes any number of arrays
-    defaults: Mapping[str, Any]  # of the arrays that may be left out
-    keywords: Mapping[str, Any]
-    operator: str | None  # the symbol, where the formula is an operator
 
 
 class Rule:
@@ -64,7 +49,7 @@ class Rule:
             vector_jacobian(primitive, position, self._namespace) if wanted else None
             for position, wanted in enumerate(needed)
         ]
-        used = dict.fromkeys(name for term in self._terms if term for name in _names(term))
+        used = dict.fromkeys(name for term in self._terms if term for name in names_used(term))
         values = (*primitive.formula.arrays, "out")
         self.saves: tuple[str, ...] = tuple(name for name in used if name in values)
         self._keywords = [name for name in used if name in primitive.formula.keywords and name not in values]
@@ -77,7 +62,7 @@ class Rule:
     def _compile(self) -> Callable[..., tuple[Any, ...]]:
         """Written as a person would for this row and these arguments."""
         formula = self._primitive.formula
-        metadata = _Metadata(formula)
+        metadata = Metadata(formula)
         pairs = []
         for position, (symbol, term) in enumerate(zip(formula.arrays, self._terms, strict=True)):
             if term is not None:
@@ -177,7 +162,7 @@ class Primitive:
     @functools.cached_property
     def formula(self) -> Formula:
         """The parsed call."""
-        return _parse(self.text, self.function.__name__)
+        return parse(self.text, self.function.__name__)
 
     @property
     def call(self) -> Callable[..., Any]:
@@ -248,43 +233,6 @@ INSPECTS: set[Callable[..., Any]] = set()  # functions that only look at their a
 CREATES: set[Callable[..., Any]] = set()  # functions that make new arrays: zeros_like, ...
 
 
-# --- reading the texts ----------------------------------------------------------------------------------------------
-
-_SYMBOLS: dict[type[ast.AST], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-    ast.MatMult: "@", ast.USub: "-x", ast.UAdd: "+x", ast.Invert: "~x", ast.BitAnd: "&", ast.BitOr: "|",
-    ast.BitXor: "^", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-}  # fmt: skip
-
-
-OPERATORS: dict[str, Callable[..., Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": operator.pow, "@": operator.matmul, "-x": operator.neg, "+x": operator.pos,
-    "~x": operator.invert, "&": operator.and_, "|": operator.or_, "^": operator.xor, "<": operator.lt,
-    "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
-
-
-COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
-
-
-def _parse(text: str, name: str) -> Formula:
-    match ast.parse(text, mode="eval").body:
-        case ast.BinOp(op=op) | ast.Compare(ops=[op]):
-            return Formula(name, ("x", "y"), None, {}, {}, _SYMBOLS[type(op)])
-        case ast.UnaryOp(op=op):
-            return Formula(name, ("x",), None, {}, {}, _SYMBOLS[type(op)])
-        case ast.Call(func=ast.Name(id=called), args=args, keywords=keywords):
-            starred = next((ast.unparse(arg.value) for arg in args if isinstance(arg, ast.Starred)), None)
-            values = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
-            optional = {key: value for key, value in values.items() if key in SYMBOLS}
-            arrays = (*(ast.unparse(arg).lstrip("*") for arg in args), *optional)
-            rest = {key: value for key, value in values.items() if key not in SYMBOLS}
-            return Formula(called, arrays, starred, optional, rest, None)
-        case _:
-            raise ValueError(f"formula {text!r} is neither an operator nor a call")
-
-
 def vector_jacobian(primitive: Primitive, position: int, namespace: dict[str, Any]) -> ast.expr:
     """The gradient of one array as an expression in g; a derivative that is a function is called by name."""
     derivative = primitive.derivatives[position]
@@ -295,102 +243,4 @@ def vector_jacobian(primitive: Primitive, position: int, namespace: dict[str, An
         expression = ast.parse(derivative, mode="eval").body
     else:
         expression = ast.parse(str(derivative), mode="eval").body
-    return _times_g(_Floats().visit(expression)) if primitive.kind == "elementwise" else expression
-
-
-def _times_g(partial: ast.expr) -> ast.expr:
-    """g times a partial derivative; no multiplication where that is 1, -1 or 1 / something."""
-    g = ast.Name("g", ast.Load())
-    match partial:
-        case ast.Constant(value=1):
-            return g
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=1)):
-            return ast.UnaryOp(ast.USub(), g)
-        case ast.BinOp(left=ast.Constant(value=1), op=ast.Div(), right=divisor):
-            return ast.BinOp(g, ast.Div(), divisor)
-        case _:
-            return ast.BinOp(g, ast.Mult(), partial)
-
-
-def _names(expression: ast.expr) -> Iterator[str]:
-    """The names whose values an expression uses; `x.shape` uses no value of x."""
-    if isinstance(expression, ast.Attribute) and expression.attr in METADATA and isinstance(expression.value, ast.Name):
-        return
-    if isinstance(expression, ast.Name):
-        yield expression.id
-    for child in ast.iter_child_nodes(expression):
-        yield from _names(child)  # type: ignore[arg-type]
-
-
-class _Floats(ast.NodeTransformer):
-    """Write 2 * x as 2.0 * x: NumPy takes a Python float faster than an int (exponents stay: x**2 is a square)."""
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        self.generic_visit(node)
-        if not isinstance(node.op, ast.Pow):
-            node.left, node.right = self._float(node.left), self._float(node.right)
-        return node
-
-    @staticmethod
-    def _float(operand: ast.expr) -> ast.expr:
-        return ast.Constant(float(ast.literal_eval(operand))) if isinstance(operand, ast.Constant) else operand
-
-
-class _Metadata(ast.NodeTransformer):
-    """Read `x.shape` from the graph's node, `node.inputs[0].shape`; of a `*x` a list of them."""
-
-    def __init__(self, formula: Formula) -> None:
-        self.nodes = {"out": "node.{}"}
-        for position, symbol in enumerate(formula.arrays):
-            one, many = f"node.inputs[{position}].{{}}", f"[x.{{}} for x in node.inputs[{position}:]]"
-            self.nodes[symbol] = many if symbol == formula.starred else one
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        self.generic_visit(node)
-        symbol = ast.unparse(node.value)
-        if symbol not in self.nodes or node.attr not in METADATA:
-            return node
-        return ast.parse(self.nodes[symbol].format(node.attr), mode="eval").body
-
-
-def names_in(expression: str) -> set[str]:
-    """The names that an expression uses, attributes' owners included."""
-    return {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
-
-
-# --- what a user's own function is given, and gives back --------------------------------------------------------------
-
-
-def read_only(value: Any) -> Any:
-    """A view that cannot be made writable again: its base is a read-only buffer, not the array."""
-    if not isinstance(value, (np.ndarray, np.generic)):
-        return value
-    array: Any = np.asarray(value)
-    return np.asarray(memoryview(array).toreadonly()) if array.size else array.copy()
-
-
-def handed_out(values: Any) -> Any:
-    """Values of a graph in the hands of a user's function: read-only."""
-    return tuple(map(handed_out, values)) if isinstance(values, tuple) else read_only(values)
-
-
-def checked(result: Any, name: str) -> Any:
-    """What a user's function returned, as an array that nobody else holds."""
-    if isinstance(result, (bool, int, float, complex)):
-        return np.array(result)[()]
-    if not hasattr(result, "dtype"):
-        raise TypeError(f"{name} returned {type(result).__name__}: a function or a derivative returns one array")
-    if result.dtype.kind not in "fiubc":
-        raise TypeError(f"{name} returned an array of dtype {result.dtype}: numbers are wanted")
-    return result.copy() if isinstance(result, np.ndarray) else result
-
-
-_generated = itertools.count()
-
-
-def define(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
-    """Compile generated source; a traceback through it shows its lines, as through any other file."""
-    file = f"<autodiff {name} {next(_generated)}>"
-    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    exec(builtins.compile(source, file, "exec"), namespace)
-    return namespace[name]
+    return times_g(Floats().visit(expression)) if primitive.kind == "elementwise" else expression

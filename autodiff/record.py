@@ -28,9 +28,10 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 
 from .errors import GradientError, MissingRuleError, explained
+from .expressions import define
 from .graph import NOTHING, Node, next_index
 from .operands import constant_operand, plain_operand, starred_operands
-from .primitive import TABLE, Primitive, define
+from .primitive import TABLE, Primitive
 
 P = ParamSpec("P")
 R = TypeVar("R")

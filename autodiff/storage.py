@@ -17,8 +17,8 @@ import numpy as np
 
 from .errors import GradientError, InPlaceError, ShapeError, describe, leaves_the_graph
 from .graph import Node, Variable, leaf
+from .guards import read_only
 from .operands import numbers, plain_operand, snapshot
-from .primitive import read_only
 from .record import paused, recorder, resumed
 from .rules.indexing import ARRAY, join, put, split
 from .rules.shape import cast

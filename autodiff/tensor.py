@@ -12,9 +12,10 @@ import numpy as np
 from .derivative import pull
 from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph
 from .graph import Variable, leaf
+from .guards import read_only
 from .methods import Methods, install
 from .operands import numbers
-from .primitive import CREATES, INSPECTS, TABLE, read_only
+from .primitive import CREATES, INSPECTS, TABLE
 from .record import RECORDERS, keyword_names, recorder
 
 _NUMBER_REMEDY = (
@@ -183,7 +184,7 @@ class Tensor(Methods):
         if not node.needs:
             name = describe(self, "this Tensor")
             raise GradientError(
-                f"{operation} of {name}, which carries no gradient: it was made from constants, inside no_grad(), or by "
+                f"{operation} of {name}, which carries no gradient: it was made from constants, inside no_grad() or by "
                 "a function whose derivative is zero"
             )
         if gradient is not None:

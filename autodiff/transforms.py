@@ -13,8 +13,10 @@ import numpy as np
 
 from .derivative import pull
 from .errors import GradientError, describe
+from .expressions import Formula, names_in
 from .graph import Graph, Variable
-from .primitive import TABLE, Formula, Primitive, checked, names_in, own, read_only
+from .guards import checked, read_only
+from .primitive import TABLE, Primitive, own
 from .record import resumed
 from .rules.shape import identity
 from .tensor import Tensor, plain_value

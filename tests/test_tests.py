@@ -15,7 +15,8 @@ from hypothesis import settings
 
 import autodiff as ad
 from autodiff import derivative
-from autodiff.primitive import METADATA, SYMBOLS, TABLE
+from autodiff.expressions import METADATA, SYMBOLS
+from autodiff.primitive import TABLE
 from autodiff.record import RECORDERS
 from autodiff.rules import shape
 

@@ -12,6 +12,7 @@ import autodiff as ad
 
 ORDER = [
     "errors",
+    "expressions guards",
     "primitive",
     "rules",
     "graph",

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff.primitive import OPERATORS, TABLE
+from autodiff.expressions import OPERATORS
+from autodiff.primitive import TABLE
 
 from .arguments import LAYOUTS, calls, examples
 from .gradcheck import assert_same, check_call, check_kinks, cotangent, pulled, read_only
