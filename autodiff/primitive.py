@@ -229,6 +229,7 @@ def own(function: Callable[..., Any]) -> Callable[..., Any]:
     return dispatch
 
 
+ALIASES: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's second names of a function
 INSPECTS: set[Callable[..., Any]] = set()  # functions that only look at their arguments: shape, allclose, ...
 CREATES: set[Callable[..., Any]] = set()  # functions that make new arrays: zeros_like, ...
 

@@ -15,7 +15,7 @@ from .graph import Variable, leaf
 from .guards import read_only
 from .methods import Methods, install
 from .operands import numbers
-from .primitive import CREATES, INSPECTS, TABLE
+from .primitive import ALIASES, CREATES, INSPECTS, TABLE
 from .record import RECORDERS, keyword_names, recorder
 
 _NUMBER_REMEDY = (
@@ -221,14 +221,13 @@ class Tensor(Methods):
                 return record(*arguments)
             except TypeError as error:
                 raise _explained_call(error, function) from None
-        if function in INSPECTS or function in CREATES:
-            if function in CREATES:  # a prototype gives just its shape and dtype; a value to fill with would be lost
-                fill = [_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]]
-                arguments = (*arguments[:1], *fill)
-            values = {key: plain_value(value) for key, value in keywords.items()}
-            plain = function(*map(plain_value, arguments), **values)
-            return plain if function in INSPECTS else self._plain(plain)
-        record = record or _recorder(function)
+        function = ALIASES.get(function, function)
+        if function in INSPECTS:
+            return _on_values(function, arguments, keywords)
+        if function in CREATES:  # a prototype gives just its shape and dtype; a value to fill with would be lost
+            fill = [_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]]
+            return self._plain(_on_values(function, (*arguments[:1], *fill), keywords))
+        record = _recorder(function)
         row = TABLE[function]
         names, out = keyword_names(row), None
         if "out" not in names:
@@ -365,6 +364,10 @@ def _explained_call(error: TypeError, function: Any) -> TypeError:
     return MissingRuleError(
         f"{TABLE[function].call_name} has no rule for such a call: {str(error).partition('() ')[2]}"
     )
+
+
+def _on_values(function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    return function(*map(plain_value, arguments), **{key: plain_value(value) for key, value in keywords.items()})
 
 
 def plain_value(argument: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import constant, linear, special
+from ..primitive import ALIASES, constant, linear, special
 
 Axis = int | tuple[int, ...] | None
 
@@ -111,3 +111,5 @@ constant(np.any,    "any(x, axis=None, out=None, keepdims=False)",              
 constant(np.round,  "round(x, decimals=0, out=None)",                                   method=True)
 constant(np.count_nonzero, "count_nonzero(x, axis=None, keepdims=False)")
 # fmt: on
+
+ALIASES |= {np.amax: np.max, np.amin: np.min, np.around: np.round}

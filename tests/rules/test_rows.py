@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff.expressions import OPERATORS
-from autodiff.primitive import TABLE
+from autodiff.primitive import ALIASES, TABLE
 
 from .arguments import LAYOUTS, calls, examples
 from .gradcheck import assert_same, check_call, check_kinks, cotangent, pulled, read_only
@@ -161,3 +161,11 @@ def test_activations_are_stable_where_exp_is_not(dtype):
         (gradient,) = ad.gradients(np.sum(out), [x])
         assert gradient.dtype == dtype
         close(gradient, slope, err_msg=function.__name__)
+
+
+@pytest.mark.parametrize(("alias", "function"), ALIASES.items(), ids=lambda function: function.__name__)
+def test_an_alias_is_the_function(alias, function):
+    x = ad.Tensor([[1.25, -2.5], [0.75, 3.0]])
+    keywords = {"axis": 0} if function in (np.max, np.min) else {"decimals": 1}
+    assert alias(x, **keywords).numpy().tobytes() == function(x.numpy(), **keywords).tobytes()
+    assert alias(x)._node.primitive is TABLE[function]
