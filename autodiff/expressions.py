@@ -102,7 +102,7 @@ class Metadata(ast.NodeTransformer):
     """Read `x.shape` from the graph's node, `node.inputs[0].shape`; of a `*x` a list of them."""
 
     def __init__(self, formula: Formula) -> None:
-        self.nodes = {"out": "node.{}"}
+        self.nodes: dict[str, str] = {"out": "node.{}"}
         for position, symbol in enumerate(formula.arrays):
             one, many = f"node.inputs[{position}].{{}}", f"[x.{{}} for x in node.inputs[{position}:]]"
             self.nodes[symbol] = many if symbol == formula.starred else one
