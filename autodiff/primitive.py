@@ -157,7 +157,9 @@ class Primitive:
     @property
     def call_name(self) -> str:
         """The function's name, as a program says it."""
-        return f"np.{self.name}" if str(self.function.__module__).startswith("numpy") else self.name
+        module = getattr(self.function, "__module__", None)  # ufuncs have had one only since NumPy 2.1
+        own = hasattr(self.function, "forward") or not (module is None or module.startswith("numpy"))
+        return self.name if own else f"np.{self.name}"
 
     @functools.cached_property
     def formula(self) -> Formula:

@@ -349,7 +349,8 @@ def _let_go(value: Any, action: str, remedy: str = _NUMBER_REMEDY) -> Any:
 
 def _recorder(function: Callable[..., Any]) -> Callable[..., Any]:
     if function not in TABLE:
-        name = f"{str(function.__module__).replace('numpy', 'np')}.{function.__name__}"
+        module = getattr(function, "__module__", "numpy")
+        name = f"{module.replace('numpy', 'np')}.{function.__name__}"
         raise MissingRuleError(
             f"{name} has no rule: write it with functions that have, give it one (autodiff.primitive), "
             "or leave the graph on purpose (t.numpy())"

@@ -94,6 +94,11 @@ def over(g: Any, out: Any) -> Any:
     return np.where(out == 0, 0, g / np.where(out == 0, 1, out))
 
 
+def count_nonzero(x: Any, **keywords: Any) -> Any:
+    """np.count_nonzero, as an array: it gave a Python int before NumPy 2.3."""
+    return np.asarray(np.count_nonzero(x, **keywords))[()]
+
+
 # fmt: off
 linear(np.sum,      "sum(x, axis=None, dtype=None, out=None, keepdims=False)",          "spread(g, x.shape, axis, keepdims)",                             method=True)
 linear(np.mean,     "mean(x, axis=None, dtype=None, out=None, keepdims=False)",         "spread(g / max(count(x.shape, axis), 1), x.shape, axis, keepdims)", method=True)
@@ -109,7 +114,7 @@ constant(np.argmin, "argmin(x, axis=None, out=None, keepdims=False)",           
 constant(np.all,    "all(x, axis=None, out=None, keepdims=False)",                      method=True)
 constant(np.any,    "any(x, axis=None, out=None, keepdims=False)",                      method=True)
 constant(np.round,  "round(x, decimals=0, out=None)",                                   method=True)
-constant(np.count_nonzero, "count_nonzero(x, axis=None, keepdims=False)")
+constant(np.count_nonzero, "count_nonzero(x, axis=None, keepdims=False)", forward=count_nonzero)
 # fmt: on
 
 ALIASES |= {np.amax: np.max, np.amin: np.min, np.around: np.round}

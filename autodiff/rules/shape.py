@@ -37,6 +37,11 @@ def identity(x: Any) -> Any:
     return x
 
 
+def reshape(x: Any, shape: Any, order: Any = "C") -> Any:
+    """np.reshape, whose `shape` was called `newshape` until NumPy 2.1."""
+    return x.reshape(shape, order=order)
+
+
 def fixed_order(order: str = "C", **keywords: Any) -> None:
     """Refuse an order of reading elements that depends on how they lie in memory."""
     if order not in ("C", "F"):
@@ -57,7 +62,7 @@ def pieces(g: Any, shapes: list[tuple[int, ...]], axis: int | None) -> list[Any]
 
 
 # fmt: off
-linear(np.reshape,      "reshape(x, shape=..., order='C')",                        "g.reshape(x.shape, order=order)",          view=True, check=fixed_order)
+linear(np.reshape,      "reshape(x, shape=..., order='C')",                        "g.reshape(x.shape, order=order)",          view=True, check=fixed_order, forward=reshape)
 linear(np.ravel,        "ravel(x, order='C')",                                      "g.reshape(x.shape, order=order)",          view=True, method=True, check=fixed_order)
 linear(np.squeeze,      "squeeze(x, axis=None)",                                    "g.reshape(x.shape)",                       view=True, method=True)
 linear(np.expand_dims,  "expand_dims(x, axis=...)",                                   "g.reshape(x.shape)",                       view=True)
