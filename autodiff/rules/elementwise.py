@@ -23,11 +23,9 @@ POSITIVE, UNIT, ABOVE_ONE = (0, inf), (-1, 1), (1, inf)
 LN2, LN10, DEGREE = math.log(2), math.log(10), math.pi / 180  # Python floats: weak, so that float32 stays float32
 
 
-def slope(x: Any, y: Any) -> Any:
-    """y * x**(y - 1), the derivative of x**y in x; 0 for y = 0, also at x = 0."""
-    if isinstance(y, (int, float)):
-        return 2.0 * x if y == 2 else y * x ** (y - 1 if y else 1)
-    return y * x ** np.where(y == 0, 1, y - 1)
+def less_one(y: Any) -> Any:
+    """y - 1, but 1 where y is 0, so that the derivative of x**0 is 0 also at x = 0."""
+    return (y - 1 if y else 1) if isinstance(y, (int, float)) else np.where(y == 0, 1, y - 1)
 
 
 def log_or_zero(x: Any) -> Any:
@@ -61,9 +59,9 @@ elementwise(np.negative,    "-x",                 "-1")
 elementwise(np.positive,    "+x",                 "1")
 elementwise(np.remainder,   "x % y",              "1",                                  "-np.floor(x / y)",         y=POSITIVE)
 elementwise(np.fmod,        "fmod(x, y)",         "1",                                  "-np.trunc(x / y)",         y=POSITIVE)
-elementwise(operator.pow,   "x ** y",             "slope(x, y)",                        "out * log_or_zero(x)",     x=POSITIVE, forward=power)  # NumPy's ** is not np.power: it squares for 2
-elementwise(np.power,       "power(x, y)",        "slope(x, y)",                        "out * log_or_zero(x)",     x=POSITIVE)
-elementwise(np.float_power, "float_power(x, y)",  "slope(x, y)",                        "out * log_or_zero(x)",     x=POSITIVE)
+elementwise(operator.pow,   "x ** y",             "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE, forward=power)  # NumPy's ** is not np.power: it squares for 2
+elementwise(np.power,       "power(x, y)",        "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE)
+elementwise(np.float_power, "float_power(x, y)",  "y * x ** less_one(y)",               "out * log_or_zero(x)",     x=POSITIVE)
 elementwise(np.square,      "square(x)",          "2 * x")
 elementwise(np.sqrt,        "sqrt(x)",            "1 / (2 * out)",                                                  x=POSITIVE)
 elementwise(np.cbrt,        "cbrt(x)",            "1 / (3 * out**2)",                                               x=POSITIVE)
