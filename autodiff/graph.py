@@ -113,7 +113,6 @@ class Graph:
             if node.is_leaf:
                 values[node] = leaves.get(node.variable, node.value) if leaves and node.variable else node.value
             else:
-                assert node.primitive is not None
                 values[node] = node.primitive.evaluate(_value(node.inputs, values), node.keywords)
         return values
 
@@ -141,7 +140,6 @@ def source_of(node: Node, symbol: str) -> Any:
     """The node (or scalar, or tuple of them) that `x`, `y`, `z` or `out` stands for in the rule of `node`."""
     if symbol == "out":
         return node
-    assert node.primitive is not None
     formula = node.primitive.formula
     position = formula.arrays.index(symbol)
     return node.inputs[position:] if symbol == formula.starred else node.inputs[position]

@@ -207,32 +207,33 @@ def _check_derivative(derivative: Any, row: Primitive) -> None:
 # --- nested structures of arrays ------------------------------------------------------------------------------------
 
 
+def _mapped(structure: Any, change: Callable[[Any], Any]) -> Any:
+    """The same structure, of the same classes, with `change` of each array in its place."""
+    if isinstance(structure, dict):
+        changed = copying.copy(cast(Any, structure))
+        changed.update({key: _mapped(value, change) for key, value in cast(Any, structure).items()})
+        return changed
+    if isinstance(structure, (list, tuple)):
+        kind: Any = type(cast(Any, structure))
+        items = [_mapped(item, change) for item in cast(Any, structure)]
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    return change(structure)
+
+
 def _lift(argument: Any, leaves: list[Tensor]) -> Any:
     """The structure with a fresh Tensor for each array, appended to `leaves`; an outer Tensor stays connected."""
-    if isinstance(argument, dict):
-        return _like(argument, {key: _lift(value, leaves) for key, value in argument.items()})
-    if isinstance(argument, (list, tuple)):
-        items = [_lift(item, leaves) for item in argument]
-        return type(argument)(*items) if hasattr(argument, "_fields") else type(argument)(items)
-    leaf = identity(argument) if isinstance(argument, Tensor) and argument.requires_grad else Tensor(argument)
-    leaves.append(leaf)
-    return leaf
 
+    def fresh(array: Any) -> Tensor:
+        outer = isinstance(array, Tensor) and array.requires_grad
+        leaves.append(identity(array) if outer else Tensor(array))
+        return leaves[-1]
 
-def _like(argument: dict[Any, Any], items: dict[Any, Any]) -> dict[Any, Any]:
-    """The items in a dict of the argument's own class."""
-    copy = copying.copy(argument)
-    copy.update(items)
-    return copy
+    return _mapped(argument, fresh)
 
 
 def _restore(argument: Any, found: Iterator[Any]) -> Any:
-    if isinstance(argument, dict):
-        return _like(argument, {key: _restore(value, found) for key, value in argument.items()})
-    if isinstance(argument, (list, tuple)):
-        items = [_restore(item, found) for item in argument]
-        return type(argument)(*items) if hasattr(argument, "_fields") else type(argument)(items)
-    return next(found)
+    """The structure with the gradients that were found in the places of its arrays."""
+    return _mapped(argument, lambda _: next(found))
 
 
 def _depends_on_others(output: Tensor, leaves: list[Tensor]) -> bool:
