@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import GradientError, ShapeError
+from .cotangents import Masked, unmasked
+from .errors import ShapeError
 from .graph import Graph, Node, Variable, source_of
 
 Source = Node | Variable
@@ -54,7 +55,7 @@ def pull(
                 found[node] = g if record else g.copy()
             if record:
                 saved = _recorded(node, saved, record)
-        for x, gx in node.rule.pull(node, saved, g):
+        for x, gx in node.rule.pull(node, saved, g) if type(g) is not Masked else _quietly(node, saved, g):
             if gx.shape != x.shape:
                 gx = _fitted(gx, x.shape, node)
             if gx.dtype is not x.dtype:
@@ -91,6 +92,12 @@ def pull(
             return found
 
 
+def _quietly(node: Node, saved: tuple[Any, ...], g: Any) -> Any:
+    """A rule without warnings: what is infinite or undefined in a branch that was not taken does not count."""
+    with np.errstate(all="ignore"):
+        return node.rule.pull(node, saved, g)
+
+
 def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:
     """Sum a gradient over the axes along which its value was broadcast, or spread one that was left unexpanded.
 
@@ -115,10 +122,18 @@ def _fitted(gradient: Any, shape: tuple[int, ...], node: Node) -> Any:
 
 
 def _cast(gradient: Any, dtype: Any) -> Any:
-    """A gradient has the dtype of its value."""
-    if (gradient.dtype.kind == "c") != (dtype.kind == "c"):
-        raise GradientError("a gradient between real and complex values: complex rules are not there yet")
-    return gradient.astype(dtype)
+    """A gradient has the dtype of its value; along a real value only the real part changes anything."""
+    if gradient.dtype.kind == "c" and dtype.kind != "c":
+        gradient = np.real(gradient)
+    return gradient if gradient.dtype == dtype else gradient.astype(dtype)
+
+
+def ascent(gradient: Any) -> Any:
+    """A cogradient as users know it, or the reverse: of complex values its conjugate, the direction of steepest ascent.
+
+    Rules are written without conjugates, for dL = Re(sum(g * d out)): for holomorphic functions they read as for reals.
+    """
+    return unmasked(np.conj(gradient) if gradient.dtype.kind == "c" else gradient)
 
 
 def _recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], Any]) -> tuple[Any, ...]:

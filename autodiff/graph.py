@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .cotangents import SEVERAL
+
 NOTHING: Mapping[str, Any] = {}
 
 next_index: Callable[[], int] = itertools.count().__next__
@@ -20,7 +22,8 @@ class Node:
 
     Inputs are nodes or Python scalars (which keep NumPy's weak promotion). `needs` says whether a gradient is wanted;
     `saved` holds the values that `rule` asks for, or None after they were released. `index` grows in the order of
-    recording, so that it sorts a graph topologically. `site` is room for the source line that made the value.
+    recording, so that it sorts a graph topologically. A node with several results has `SEVERAL` as shape and dtype, and
+    a node for each part of them. `site` is room for the source line that made the value.
 
     A leaf has no primitive; it has its `value`, and the `variable` of which this is one version (None for a plain
     operand, which has neither name nor gradient). Both are one class, with no `__init__`: nodes are made in the
@@ -91,6 +94,16 @@ def leaf(value: Any, variable: Variable | None, needs: bool) -> Node:
     node.dtype = value.dtype
     node.index = next_index()
     node.name = variable.name if variable else None
+    return node
+
+
+def node_of(primitive: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any], value: Any) -> Node:
+    """A node without gradient, of a value, or of the tuple or list of several."""
+    node = Node()
+    node.primitive, node.inputs, node.keywords = primitive, inputs, keywords
+    node.shape, node.dtype = getattr(value, "shape", SEVERAL), getattr(value, "dtype", SEVERAL)
+    node.rule, node.saved, node.name, node.needs = None, (), None, False
+    node.index = next_index()
     return node
 
 

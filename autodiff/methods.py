@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .composition import otherwise, plainly, unpacked
 from .expressions import COMPARISONS, OPERATORS
 from .graph import Variable, leaf
 from .primitive import TABLE, Primitive
@@ -24,6 +25,9 @@ class Methods(Stored):
     """What `Tensor` has of ndarray's operators and methods."""
 
     __slots__ = ()
+    _otherwise = staticmethod(otherwise)
+    _plainly = staticmethod(plainly)
+    _unpacked = staticmethod(unpacked)
 
     def __getitem__(self, index: Any) -> Tensor:
         bare, arrays = split(index)
@@ -57,6 +61,49 @@ class Methods(Stored):
     def clip(self, min: Any = None, max: Any = None) -> Tensor:
         """As ndarray's: at a bound the gradient passes."""
         return call(np.clip, self, min, max)
+
+    @property
+    def mT(self) -> Tensor:
+        """The transpose of each matrix."""
+        return call(np.swapaxes, self, -1, -2)
+
+    @property
+    def real(self) -> Tensor:
+        """The real part: a view, as ndarray's."""
+        return np.real(self)  # type: ignore[return-value]
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self[...] = value + 1j * self.imag if self.dtype.kind == "c" else value
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part."""
+        return np.imag(self)  # type: ignore[return-value]
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self[...] = self.real + 1j * value
+
+    def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Tensor:
+        """As ndarray's."""
+        return np.compress(condition, self, axis, out)  # type: ignore[arg-type, return-value]
+
+    def fill(self, value: Any) -> None:
+        """As ndarray's: in place."""
+        self[...] = value
+
+    def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
+        """As ndarray's: in place."""
+        np.put(self, indices, values, mode)  # type: ignore[arg-type]
+
+    def sort(self, axis: int = -1, kind: Any = None) -> None:
+        """As ndarray's: in place."""
+        self[...] = np.sort(self, axis, kind)  # type: ignore[arg-type]
+
+    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
+        """As ndarray's: in place."""
+        self[...] = np.partition(self, kth, axis, kind)  # type: ignore[arg-type]
 
     if TYPE_CHECKING:  # what `install` takes from the table; a test holds the two together
         # fmt: off
@@ -110,6 +157,19 @@ class Methods(Stored):
         def ravel(self, order: str = "C") -> Tensor: ...
         def squeeze(self, axis: Any = None) -> Tensor: ...
         def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
+        def argpartition(self, kth: Any, axis: Any = -1, kind: Any = "introselect") -> Tensor: ...
+        def argsort(self, axis: Any = -1, kind: Any = None) -> Tensor: ...
+        def choose(self, choices: Any, out: Any = None, mode: Any = "raise") -> Tensor: ...
+        def conj(self) -> Tensor: ...
+        def conjugate(self) -> Tensor: ...
+        def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor: ...
+        def nonzero(self) -> tuple[Tensor, ...]: ...
+        def repeat(self, repeats: Any, axis: int | None = None) -> Tensor: ...
+        def searchsorted(self, v: Any, side: Any = "left", sorter: Any = None) -> Tensor: ...
+        def take(self, indices: Any, axis: int | None = None, out: Any = None, mode: Any = "raise") -> Tensor: ...
+        def trace(self, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Tensor: ...  # noqa: E501
+        def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]: ...
+        def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]: ...
         # fmt: on
 
 
@@ -118,15 +178,30 @@ def call(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
     return recorder(function, Stored._kind)(*arguments, **keywords)
 
 
+_AS_FUNCTIONS = (
+    "argpartition", "argsort", "choose", "conj", "conjugate", "diagonal", "nonzero", "repeat", "searchsorted", "take",
+    "trace",
+)  # fmt: skip
+
+
 def install(tensor: Any) -> None:
     """Give Tensor the operators and the methods that rows of the table name."""
     Stored._kind = tensor
+    for name in _AS_FUNCTIONS:
+        setattr(tensor, name, _as_function(getattr(np, name)))
+    tensor.__divmod__ = lambda self, other: np.divmod(self, other)
+    tensor.__rdivmod__ = lambda self, other: np.divmod(other, self)
     for row in TABLE.values():
         for name, make in _attributes(row):
             if name not in vars(Methods):
                 setattr(tensor, name, _WhenFirstUsed(tensor, name, make))
         if hasattr(row.function, "shorten"):
             row.function.shorten(tensor, functools.partial(_first_call, row.function))  # type: ignore[attr-defined]
+
+
+def _as_function(function: Any) -> Callable[..., Any]:
+    """The method that is NumPy's function of the same arguments."""
+    return lambda self, *arguments, **keywords: function(self, *arguments, **keywords)
 
 
 def _first_call(function: Any, *arguments: Any, **keywords: Any) -> Any:

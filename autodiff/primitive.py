@@ -27,6 +27,7 @@ import numpy as np
 
 from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, times_g
 from .guards import checked, handed_out
+from .structures import filled, results
 
 Derivative = str | Callable[..., Any] | None
 Interval = tuple[float, float]
@@ -92,7 +93,7 @@ class Primitive:
     array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
     a method (of this name, if not its own), too; `title` is what errors call it. `view`: the result may share the
-    memory of x. `weak`: Python scalars do not decide the dtype. `forward`: what computes the same bits, but better.
+    memory of x; `several`: it is a tuple of arrays. `weak`: Python scalars do not decide the dtype. `forward`: what computes the same bits, but better.
     `foreign`: a user's own.
     """
 
@@ -105,6 +106,7 @@ class Primitive:
         namespace: Mapping[str, Any],
         method: bool | str = False,
         view: bool = False,
+        several: bool = False,
         foreign: bool = False,
         weak: bool = False,
         forward: Callable[..., Any] | None = None,
@@ -121,6 +123,7 @@ class Primitive:
         self.namespace = namespace
         self.method = method
         self.view = view
+        self.several = several
         self.foreign = foreign
         self.forward = forward
         self.weak: bool = weak or kind == "elementwise" or isinstance(function, np.ufunc)
@@ -157,9 +160,9 @@ class Primitive:
     @property
     def call_name(self) -> str:
         """The function's name, as a program says it."""
-        module = getattr(self.function, "__module__", None)  # ufuncs have had one only since NumPy 2.1
-        own = hasattr(self.function, "forward") or not (module is None or module.startswith("numpy"))
-        return self.name if own else f"np.{self.name}"
+        module = getattr(self.function, "__module__", None) or "numpy"  # ufuncs have had one only since NumPy 2.1
+        ours = hasattr(self.function, "forward") or not module.startswith("numpy")
+        return self.name if ours else f"{module.replace('numpy', 'np', 1)}.{self.name}"
 
     @functools.cached_property
     def formula(self) -> Formula:
@@ -203,6 +206,66 @@ elementwise: Callable[..., Primitive] = _row("elementwise")  # states the partia
 linear: Callable[..., Primitive] = _row("linear")  # states the transposes, applied to g
 special: Callable[..., Primitive] = _row("special")  # states the vector-Jacobian products
 constant: Callable[..., Primitive] = _row("constant")  # derivative zero, but still a node
+
+
+class Composed(Primitive):
+    """A function whose derivative is that of an expression in simpler functions, by NumPy's own names of the arguments.
+
+        composed(np.fliplr, "fliplr(m)", "m[:, ::-1]")
+
+    The forward pass is NumPy's function itself; any of its arguments, nested in lists too, may hold Tensors. Without an
+    expression it is NumPy's own Python code that runs on Tensors. `inlined`: the expression is recorded in the place of
+    the function, not kept for the backward pass: for what returns views, writes in place or calls a user's function.
+    """
+
+    inlined = False
+
+    @functools.cached_property
+    def formula(self) -> Formula:
+        """All arrays are one sequence; where they stand among the arguments is said by the keyword."""
+        return Formula(self.text.partition("(")[0], ("x",), "x", {}, {"call": ...}, None)
+
+    @functools.cached_property
+    def composition(self) -> Callable[..., Any]:
+        """The expression, as a function with NumPy's signature."""
+        (expression,) = self.derivatives
+        if expression is None:
+            return self.function._implementation  # type: ignore[attr-defined]
+        if callable(expression):
+            return expression
+        return define(f"def {self.text}:\n    return {expression}\n", self.name, dict(self.namespace))
+
+    @property
+    def differentiable(self) -> tuple[bool, ...]:
+        """All of the arrays, or none."""
+        return (self.kind == "composed",)
+
+    def evaluate(self, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+        """The forward pass, on the values of a node's inputs."""
+        arguments, options = filled(keywords["call"], values)
+        return results(self.function(*arguments, **options))
+
+
+COMPOSED: dict[Callable[..., Any], Composed] = {}  # of these, also the calls that a row of TABLE does not take
+
+
+def composed(function: Callable[..., Any], formula: str, expression: Derivative = None, **options: Any) -> Composed:
+    """A row that states an equal expression."""
+    options = {"kind": "composed", "namespace": sys._getframe(1).f_globals} | options
+    return COMPOSED.setdefault(function, Composed(function, formula, expression, **options))
+
+
+def inlined(function: Callable[..., Any], formula: str, expression: Derivative = None, **options: Any) -> Composed:
+    """A row that states the expression to record in the place of the function."""
+    row = composed(function, formula, expression, namespace=sys._getframe(1).f_globals, **options)
+    row.inlined = True
+    return row
+
+
+def constants(*functions: Callable[..., Any]) -> None:
+    """Rows, of any signature, whose results carry no gradient: indices, truth values, counts."""
+    for function in functions:
+        composed(function, f"{function.__name__}(...)", kind="constant")
 
 
 def own(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,9 +27,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from .errors import GradientError, MissingRuleError, explained
+from .errors import GradientError, explained
 from .expressions import define
-from .graph import NOTHING, Node, next_index
+from .graph import NOTHING, Node, next_index, node_of
 from .operands import constant_operand, plain_operand, starred_operands
 from .primitive import TABLE, Primitive
 
@@ -209,6 +209,10 @@ _NODE = """\
     node.index = next_index()
 """
 
+_NODE_SEVERAL = """\
+    node = node_of(primitive, ({nodes},), {keywords}, out)
+"""
+
 _RULE = """\
     {otherwise}if {needed}:
         node.needs = True
@@ -228,6 +232,10 @@ _RETURN = """\
     return {result}
 """
 
+_RETURN_SEVERAL = """\
+    return unpacked(node, out)
+"""
+
 _RETURN_VIEW = """\
     return view(result, out, x, x_value)
 """
@@ -241,14 +249,20 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         "call": primitive.call, "call_name": primitive.call_name, "check": primitive.check, "explained": explained,
         "constant_operand": constant_operand, "frozen": frozen, "into": tensor._into, "name": primitive.title,
         "ndarray": np.ndarray, "new": object.__new__, "next_index": next_index, "paused": paused.get,
-        "plain": tensor._plain, "plain_operand": plain_operand, "primitive": primitive, "refuse": _refuse,
+        "plain": tensor._plain, "plain_operand": plain_operand, "otherwise": functools.partial(_otherwise, primitive, tensor), "primitive": primitive,
         "starred_operands": starred_operands, "view": tensor._view_of,
+        "node_of": node_of, "plainly": tensor._plainly, "unpacked": tensor._unpacked,
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
     shape = "x_node.shape" if primitive.kind == "elementwise" and formula.arrays == ("x",) else "out.shape"
     may_be_integer = primitive.foreign or "dtype" in formula.keywords
     into = _INTO if "out" in formula.keywords else "{result}"
+    node, returned = _NODE, _RETURN.format(result=into.format(result="result"))
+    if primitive.several:
+        node, returned = _NODE_SEVERAL, _RETURN_SEVERAL
+    elif primitive.view:
+        returned = _RETURN_VIEW
     source = [
         f"def {formula.name}({_signature(primitive, namespace)}):\n",
         *(_STRONG.format(x=symbol) for symbol in fixed if not primitive.weak),
@@ -256,12 +270,12 @@ def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
         _CALL.format(call=_call(primitive), operands=", ".join(formula.arrays)),
-        _NO_GRAD_VIEW if primitive.view else _NO_GRAD.format(result=into.format(result="plain(out)")),
+        _NO_GRAD_VIEW if primitive.view else _NO_GRAD.format(result="plainly(out)" if primitive.several else into.format(result="plain(out)")),
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
-        _NODE.format(nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"),
+        node.format(nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"),
         *(_INTEGERS.format(needs=f"{symbol}_needs") for symbol in formula.arrays if may_be_integer),
         *_rules(primitive, namespace),
-        _RETURN_VIEW if primitive.view else _RETURN.format(result=into.format(result="result")),
+        returned,
     ]
     return define("".join(source), formula.name, namespace)
 
@@ -281,8 +295,10 @@ def _gather_keywords(primitive: Primitive) -> list[str]:
     names = primitive.formula.keywords
     if not names:
         return []
+    arrays = "".join(f"*{name}, " if name == primitive.formula.starred else f"{name}, " for name in primitive.formula.arrays)
+    given = ", ".join(f"{name}={name}" for name in names)
     check = ["    check(**keywords)\n"] * bool(primitive.check)
-    lines = ["    if unknown:\n        refuse(call_name, unknown)\n", "    keywords = {}\n"]
+    lines = [f"    if unknown:\n        return otherwise(({arrays}), dict({given}), unknown)\n", "    keywords = {}\n"]
     for name in names:
         store = "target = out" if name == "out" else f"keywords[{name!r}] = frozen({name}, {name!r}, call_name)"
         lines.append(f"    if {name} is not {name}_default:\n        {store}\n")
@@ -300,8 +316,11 @@ def frozen(value: Any, keyword: str, call_name: str) -> Any:
     return tuple(frozen(item, keyword, call_name) for item in value) if isinstance(value, list) else value
 
 
-def _refuse(name: str, keywords: dict[str, Any]) -> None:
-    raise MissingRuleError(f"{name} with {', '.join(sorted(keywords))}= has no rule yet")
+def _otherwise(primitive: Primitive, tensor: Any, arrays: tuple[Any, ...], given: Any, unknown: Any) -> Any:
+    """A call with keywords that this row does not take."""
+    defaults = primitive.formula.keywords
+    keywords = {name: value for name, value in given.items() if value is not defaults[name]}
+    return tensor._otherwise(primitive.function, arrays, keywords | unknown)
 
 
 def _call(primitive: Primitive) -> str:

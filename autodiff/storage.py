@@ -127,6 +127,12 @@ class Stored:
         value = self._read()
         return value, self._node
 
+    @property
+    def _source(self) -> Node | Variable:
+        """What gradients are found by: the variable of a leaf, else the node."""
+        node = self._node
+        return node if node.primitive is not None else node.variable or node
+
     @classmethod
     def _of(cls, node: Node, value: Any) -> Tensor:
         """The Tensor of a node and its value."""

@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from .derivative import pull
+from .composition import record_call
+from .derivative import ascent, pull
 from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph
 from .graph import Variable, leaf
 from .guards import read_only
 from .methods import Methods, install
 from .operands import numbers
-from .primitive import ALIASES, CREATES, INSPECTS, TABLE
+from .primitive import ALIASES, COMPOSED, CREATES, INSPECTS, TABLE
 from .record import RECORDERS, keyword_names, recorder
+from .rules.ufunc import ufunc_row
 
 _NUMBER_REMEDY = (
     "{t}.item() or {t}.detach() to let the gradient go, np.exp({t}) for math.exp({t}), "
@@ -171,16 +173,15 @@ class Tensor(Methods):
         start = self._incoming(gradient)
         variable: Any
         for variable, g in pull(self._node, start, release=True).items():
+            if type(g) is not np.ndarray or g.dtype.kind == "c":
+                g = ascent(g)
             if variable.grad is not None:
                 g = variable.grad + g
             variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions
 
     def _incoming(self, gradient: Any, operation: str = "backward") -> Any:
-        """The gradient to start from, checked."""
+        """The cogradient to start from, checked."""
         node = self._current()[1]
-        if node.dtype.kind == "c":
-            name = describe(self, "a Tensor")
-            raise GradientError(f"{operation} of {name}, a complex Tensor: complex rules are not there yet")
         if not node.needs:
             name = describe(self, "this Tensor")
             raise GradientError(
@@ -188,7 +189,11 @@ class Tensor(Methods):
                 "a function whose derivative is zero"
             )
         if gradient is not None:
-            return self._gradient(operation, gradient)
+            return ascent(self._gradient(operation, gradient))
+        if node.dtype.kind == "c":
+            name = describe(self, "a Tensor")
+            remedy = "take np.real or np.abs of it (only a real loss has a steepest ascent), or pass gradient="
+            raise GradientError(f"{operation} of {name}, which is complex: {remedy}")
         if node.shape != ():
             name = describe(self, "a Tensor")
             raise GradientError(f"{operation} of {name}, no scalar: .sum() or .mean() it, or pass gradient=")
@@ -207,10 +212,15 @@ class Tensor(Methods):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:
         if keywords or method != "__call__":
-            how = f" with {', '.join(keywords)}=" if method == "__call__" else f".{method}"
-            raise MissingRuleError(f"np.{ufunc.__name__}{how} has no rule yet: write it with functions that have")
-        result = (RECORDERS.get(ufunc) or _recorder(ufunc))(*inputs)
-        return result if out is None else self._into(out[0], result, f"np.{ufunc.__name__}")
+            result = record_call(ufunc_row(ufunc, method), inputs, keywords)
+            if out is not None and method == "__call__" and "where" in keywords:
+                result = np.where(keywords["where"], result, out[0])
+        else:
+            result = (RECORDERS.get(ufunc) or _recorder(ufunc))(*inputs)
+        name = f"np.{ufunc.__name__}"
+        if out is not None and isinstance(result, tuple):
+            return tuple(one if o is None else self._into(o, one, name) for o, one in zip(out, result, strict=True))
+        return result if out is None else self._into(out, result, name)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
@@ -220,24 +230,36 @@ class Tensor(Methods):
             try:
                 return record(*arguments)
             except TypeError as error:
-                raise _explained_call(error, function) from None
+                return self._call_of_another_form(error, function, arguments, keywords)
         function = ALIASES.get(function, function)
         if function in INSPECTS:
             return _on_values(function, arguments, keywords)
         if function in CREATES:  # a prototype gives just its shape and dtype; a value to fill with would be lost
             fill = [_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]]
             return self._plain(_on_values(function, (*arguments[:1], *fill), keywords))
+        if function in COMPOSED and function not in TABLE:
+            return record_call(COMPOSED[function], arguments, keywords)
         record = _recorder(function)
         row = TABLE[function]
         names, out = keyword_names(row), None
         if "out" not in names:
             out = keywords.pop("out", None)
-        keywords = {names.get(key, key): value for key, value in keywords.items()}
+        ours = {names.get(key, key): value for key, value in keywords.items()}
         try:
-            result = record(*arguments, **keywords)
+            result = record(*arguments, **ours)
         except TypeError as error:
-            raise _explained_call(error, function) from None
+            result = self._call_of_another_form(error, function, arguments, keywords)
         return result if out is None else self._into(out, result, row.call_name)
+
+    @staticmethod
+    def _call_of_another_form(error: TypeError, function: Any, arguments: Any, keywords: Any) -> Any:
+        """What to do where a call does not fit a row's fast function: NumPy may know it all the same."""
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise error  # it was raised inside
+        if function in COMPOSED:
+            return record_call(COMPOSED[function], arguments, keywords)
+        reason = str(error).partition("() ")[2]
+        raise MissingRuleError(f"{TABLE[function].call_name} has no rule for such a call: {reason}") from None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         value = np.asarray(_let_go(self, "making an array", _ARRAY_REMEDY))
@@ -356,15 +378,6 @@ def _recorder(function: Callable[..., Any]) -> Callable[..., Any]:
             "or leave the graph on purpose (t.numpy())"
         )
     return recorder(function, Tensor)
-
-
-def _explained_call(error: TypeError, function: Any) -> TypeError:
-    """The error itself, or, where the call did not get inside, that its arguments are not those that a rule takes."""
-    if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-        return error
-    return MissingRuleError(
-        f"{TABLE[function].call_name} has no rule for such a call: {str(error).partition('() ')[2]}"
-    )
 
 
 def _on_values(function: Callable[..., Any], arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:

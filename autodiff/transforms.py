@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import copy as copying
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +10,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from .derivative import pull
+from .composition import tensor_of
+from .cotangents import unmasked
+from .derivative import ascent, pull
 from .errors import GradientError, describe
 from .expressions import Formula, names_in
 from .graph import Graph, Variable
@@ -19,6 +20,7 @@ from .guards import checked, read_only
 from .primitive import TABLE, Primitive, own
 from .record import resumed
 from .rules.shape import identity
+from .structures import mapped
 from .tensor import Tensor, plain_value
 
 
@@ -47,9 +49,9 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
         start = Tensor._plain(start)
     elif isinstance(start, Tensor) and not record:
         start = start._read()
-    targets = [w._node.variable or w._node if w.is_leaf else w._node for w in tensors]
+    targets = [w._source for w in tensors]
     with resumed():
-        found = pull(output._node, start, set(targets), record=Tensor._of if record else None)
+        found = pull(output._node, start, set(targets), record=tensor_of if record else None)
     results = [_found(found, target, w) for target, w in zip(targets, tensors, strict=True)]
     if record:
         return results
@@ -60,7 +62,8 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
 def _found(found: dict[Any, Any], target: Any, w: Tensor) -> Any:
     """The gradient of w, zeros where the output does not depend on it."""
     if target in found:
-        return found[target]
+        gradient = ascent(found[target])
+        return Tensor._of(gradient._node, unmasked(gradient._read())) if isinstance(gradient, Tensor) else gradient
     if w._was_written():
         name = describe(w, "a Tensor of wrt")
         raise GradientError(
@@ -207,19 +210,6 @@ def _check_derivative(derivative: Any, row: Primitive) -> None:
 # --- nested structures of arrays ------------------------------------------------------------------------------------
 
 
-def _mapped(structure: Any, change: Callable[[Any], Any]) -> Any:
-    """The same structure, of the same classes, with `change` of each array in its place."""
-    if isinstance(structure, dict):
-        changed = copying.copy(cast(Any, structure))
-        changed.update({key: _mapped(value, change) for key, value in cast(Any, structure).items()})
-        return changed
-    if isinstance(structure, (list, tuple)):
-        kind: Any = type(cast(Any, structure))
-        items = [_mapped(item, change) for item in cast(Any, structure)]
-        return kind(*items) if hasattr(kind, "_fields") else kind(items)
-    return change(structure)
-
-
 def _lift(argument: Any, leaves: list[Tensor]) -> Any:
     """The structure with a fresh Tensor for each array, appended to `leaves`; an outer Tensor stays connected."""
 
@@ -228,12 +218,12 @@ def _lift(argument: Any, leaves: list[Tensor]) -> Any:
         leaves.append(identity(array) if outer else Tensor(array))
         return leaves[-1]
 
-    return _mapped(argument, fresh)
+    return mapped(argument, fresh)
 
 
 def _restore(argument: Any, found: Iterator[Any]) -> Any:
     """The structure with the gradients that were found in the places of its arrays."""
-    return _mapped(argument, lambda _: next(found))
+    return mapped(argument, lambda _: next(found))
 
 
 def _depends_on_others(output: Tensor, leaves: list[Tensor]) -> bool:

@@ -1,0 +1,152 @@
+"""Calls of any form: of functions that are differentiated as an expression in simpler ones is.
+
+A node of such a call keeps the call itself, a `Slot` in the place of each array. The backward pass evaluates the row's
+expression on Tensors, and pulls the gradient back through the graph that this gives.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .cotangents import SEVERAL, Parts
+from .derivative import pull
+from .errors import MissingRuleError, explained
+from .graph import Node, Variable, leaf, node_of
+from .operands import constant_operand, plain_operand
+from .primitive import COMPOSED, TABLE, Composed
+from .record import paused, recorder, resumed
+from .rules.engine import part
+from .rules.shape import identity
+from .storage import Stored
+from .structures import Slot, filled, leaves, mapped, results
+
+
+def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """Call NumPy's function, and remember the call."""
+    arguments, options, out = _without_out(row, arguments, dict(keywords))
+    if row.inlined:
+        result = row.composition(*arguments, **options)
+        return result if out is None else Stored._into(out, result, row.call_name)
+    operands: list[tuple[Any, Any]] = []
+    call = mapped((arguments, options), lambda item: _taken_out(item, operands, row.title))
+    values = tuple(value for value, _ in operands)
+    plain_arguments, plain_options = filled(call, values)
+    try:
+        result = row.function(*plain_arguments, **plain_options)
+    except Exception as error:
+        arrays = tuple(item for item in leaves((arguments, options)) if hasattr(item, "shape"))
+        raise explained(error, row.title, arrays) from None
+    if paused.get():
+        return _into(out, plainly(result), row)
+    nodes = tuple(constant_operand(value, row.title)[1] if node is None else node for value, node in operands)
+    node = node_of(row, nodes, {"call": call}, result)
+    if row.kind == "composed" and any(x.needs for x in nodes) and _has_floats(result):
+        node.needs, node.rule, node.saved = True, _RULE, (values,)
+    return _into(out, unpacked(node, result), row)
+
+
+def _without_out(row: Composed, arguments: Any, keywords: dict[str, Any]) -> tuple[Any, dict[str, Any], Any]:
+    """The call without `out`, and where the result goes."""
+    out = keywords.pop("out", None)
+    if out is None and ("out=None" in row.text) and len(arguments) > 1:
+        bound = inspect.signature(row.function).bind(*arguments, **keywords)
+        if bound.arguments.get("out") is not None:
+            out = bound.arguments.pop("out")
+            return bound.args, bound.kwargs, out
+    return arguments, keywords, out
+
+
+def _taken_out(item: Any, operands: list[tuple[Any, Any]], operation: str) -> Any:
+    """The slot of an array, whose value and node are put among the operands; all else stays in the call."""
+    if isinstance(item, Stored):
+        operands.append(item._current())
+    elif isinstance(item, np.ndarray):
+        operands.append((plain_operand(item, operation), None))
+    else:
+        return item
+    return Slot(len(operands) - 1)
+
+
+def _has_floats(result: Any) -> bool:
+    return any(getattr(item, "dtype", np.dtype(bool)).kind in "fc" for item in leaves(result))
+
+
+def plainly(result: Any) -> Any:
+    """The result with Tensors without gradient in the places of arrays."""
+    return mapped(result, lambda item: Stored._plain(item) if hasattr(item, "dtype") else item)
+
+
+def _into(out: Any, result: Any, row: Composed) -> Any:
+    return result if out is None else Stored._into(out, result, row.call_name)
+
+
+def unpacked(node: Node, result: Any) -> Any:
+    """The result with Tensors in the places of arrays; each of several is a part of the node's."""
+    if not isinstance(result, (list, tuple)):
+        return Stored._of(node, result) if hasattr(result, "dtype") else result
+    parts = iter(parts_of(node, results(result)))
+    return mapped(result, lambda item: next(parts) if hasattr(item, "dtype") else item)
+
+
+def parts_of(node: Node, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A Tensor for each of a node's several results."""
+    made: list[Any] = []
+    for index, value in enumerate(values):
+        one = node_of(TABLE[part], (node,), {"index": index, "count": len(values)}, value)
+        if node.needs and value.dtype.kind in "fc":
+            one.needs, one.rule = True, _PART
+        made.append(Stored._of(one, value))
+    return tuple(made)
+
+
+def tensor_of(node: Node, value: Any) -> Any:
+    """The Tensor of a node and its value; of a node with several results a tuple."""
+    return parts_of(node, value) if node.shape is SEVERAL else Stored._of(node, value)
+
+
+class _Rule:
+    """The derivative of a composed call: pulled back through the graph of its expression."""
+
+    saves = ("x",)
+
+    @staticmethod
+    def pull(node: Node, saved: tuple[Any, ...], g: Any) -> list[tuple[Node, Any]]:
+        (values,) = saved
+        recording = any(isinstance(item, Stored) for item in (*values, *leaves(g)))
+        inputs = [x for x in node.inputs if x.needs]
+        with resumed():
+            lifted = [_lifted(value, x.needs) for value, x in zip(values, node.inputs, strict=True)]
+            arguments, options = filled(node.keywords["call"], lifted)
+            outputs = results(node.primitive.composition(*arguments, **options))
+        sources = [t._source for t, x in zip(lifted, node.inputs, strict=True) if x.needs]
+        pairs = zip(outputs, g, strict=True) if isinstance(g, Parts) else [(outputs, g)]
+        found: list[tuple[Node, Any]] = []
+        for output, gradient in pairs:
+            if gradient is not None and isinstance(output, Stored) and output._current()[1].needs:
+                pulled = pull(output._node, gradient, set(sources), record=tensor_of if recording else None)
+                found += [(x, pulled[s]) for x, s in zip(inputs, sources, strict=True) if s in pulled]
+        return found
+
+
+_RULE = _Rule()
+_PART = TABLE[part].rule((True,))
+
+
+def _lifted(value: Any, needs: bool) -> Any:
+    """An array as a leaf of the expression's graph; what is recorded stays connected."""
+    if not isinstance(value, Stored):
+        return Stored._of(leaf(value, Variable() if needs else None, needs), value)
+    return recorder(identity, Stored._kind)(value) if needs else value
+
+
+def otherwise(function: Callable[..., Any], arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """A call that the fast recording function of a row does not take."""
+    row = COMPOSED.get(function)
+    if row is None:
+        unknown = ", ".join(sorted(keywords))
+        raise MissingRuleError(f"{TABLE[function].call_name} with {unknown}= has no rule yet")
+    return record_call(row, arguments, keywords)

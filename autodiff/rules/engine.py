@@ -1,0 +1,36 @@
+"""The engine's own rows: what no user writes, but gradients and compositions are made of.
+
+    taken(x, y)             y where x is true; elsewhere a zero that stays zero, whatever it is multiplied by
+    part(x, index, count)   one of the results of a function that has several
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..cotangents import Masked, Parts
+from ..primitive import linear, own, special
+
+
+@own
+def taken(x: Any, y: Any) -> Any:
+    """y where x is true; elsewhere a zero that stays zero, whatever it is multiplied by.
+
+    >>> taken(np.array([True, False]), np.array([1.0, 2.0])) * np.array([3.0, np.inf])
+    Masked([3., 0.])
+    """
+    mask = x if not isinstance(y, Masked) or y.mask is None else np.logical_and(x, y.mask)
+    return Masked.of(np.where(x, y, 0), mask)
+
+
+def part(x: Any, index: int, count: int) -> Any:
+    """One of the results of a function that has several."""
+    return x[index]
+
+
+# fmt: off
+special(taken, "taken(x, y)",                      None, "taken(x, g)")
+linear(part,   "part(x, index=..., count=...)",    "Parts.only(g, index, count)")
+# fmt: on

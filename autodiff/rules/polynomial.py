@@ -1,0 +1,4 @@
+"""Polynomials by their coefficients, highest power first."""
+# ruff: noqa: E501
+
+from __future__ import annotations

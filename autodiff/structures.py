@@ -1,0 +1,50 @@
+"""Nested structures: arrays in lists, tuples and dicts, as arguments, results and parameters come."""
+
+from __future__ import annotations
+
+import copy as copying
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+
+class Slot(int):
+    """The place of an array that was taken out of a structure."""
+
+    def __repr__(self) -> str:
+        return f"<array {int(self)}>"
+
+
+def mapped(structure: Any, change: Callable[[Any], Any]) -> Any:
+    """The same structure, of the same classes, with `change` of each item in its place."""
+    if isinstance(structure, dict):
+        changed = copying.copy(cast(Any, structure))
+        changed.update({key: mapped(value, change) for key, value in cast(Any, structure).items()})
+        return changed
+    if isinstance(structure, (list, tuple)):
+        kind: Any = type(cast(Any, structure))
+        items = [mapped(item, change) for item in cast(Any, structure)]
+        return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    return change(structure)
+
+
+def filled(structure: Any, values: Sequence[Any]) -> Any:
+    """The structure with the arrays in their places again."""
+    return mapped(structure, lambda item: values[item] if isinstance(item, Slot) else item)
+
+
+def leaves(structure: Any) -> Iterator[Any]:
+    """The items of a structure, in order."""
+    if isinstance(structure, dict):
+        structure = list(cast(Any, structure).values())
+    if isinstance(structure, (list, tuple)):
+        for item in cast(Any, structure):
+            yield from leaves(item)
+    else:
+        yield structure
+
+
+def results(structure: Any) -> Any:
+    """What a function returned: one array, or a tuple of all arrays in what it returned."""
+    if not isinstance(structure, (list, tuple)):
+        return structure
+    return tuple(item for item in leaves(structure) if hasattr(item, "dtype"))
