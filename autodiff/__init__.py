@@ -28,14 +28,16 @@ To understand the engine, read primitive, rules/elementwise and derivative.
 """
 
 from . import errors
+from .custom import primitive
+from .readers.coverage import coverage
 from .record import no_grad
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, constant
-from .transforms import grad, gradients, primitive, value_and_grad, vjp
+from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "constant", "errors", "grad", "gradients", "log_softmax", "logsumexp", "no_grad", "primitive", "relu",
-    "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
+    "Tensor", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
+    "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -28,7 +28,7 @@ from .structures import Slot, filled, leaves, mapped, results
 def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
     """Call NumPy's function, and remember the call."""
     arguments, options, out = _without_out(row, arguments, dict(keywords))
-    if row.inlined:
+    if row.inlined and any(isinstance(item, Stored) for item in leaves((arguments, options))):
         result = row.composition(*arguments, **options)
         return result if out is None else Stored._into(out, result, row.call_name)
     operands: list[tuple[Any, Any]] = []
@@ -119,10 +119,10 @@ class _Rule:
         recording = any(isinstance(item, Stored) for item in (*values, *leaves(g)))
         inputs = [x for x in node.inputs if x.needs]
         with resumed():
-            lifted = [_lifted(value, x.needs) for value, x in zip(values, node.inputs, strict=True)]
-            arguments, options = filled(node.keywords["call"], lifted)
+            stand_ins = [as_leaf(value, x.needs) for value, x in zip(values, node.inputs, strict=True)]
+            arguments, options = filled(node.keywords["call"], stand_ins)
             outputs = results(node.primitive.composition(*arguments, **options))
-        sources = [t._source for t, x in zip(lifted, node.inputs, strict=True) if x.needs]
+        sources = [t._source for t, x in zip(stand_ins, node.inputs, strict=True) if x.needs]
         pairs = zip(outputs, g, strict=True) if isinstance(g, Parts) else [(outputs, g)]
         found: list[tuple[Node, Any]] = []
         for output, gradient in pairs:
@@ -136,7 +136,7 @@ _RULE = _Rule()
 _PART = TABLE[part].rule((True,))
 
 
-def _lifted(value: Any, needs: bool) -> Any:
+def as_leaf(value: Any, needs: bool) -> Any:
     """An array as a leaf of the expression's graph; what is recorded stays connected."""
     if not isinstance(value, Stored):
         return Stored._of(leaf(value, Variable() if needs else None, needs), value)

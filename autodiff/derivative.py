@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .cotangents import Masked, unmasked
+from .cotangents import Masked
 from .errors import ShapeError
 from .graph import Graph, Node, Variable, source_of
 
@@ -54,7 +54,7 @@ def pull(
             if node in targets:
                 found[node] = g if record else g.copy()
             if record:
-                saved = _recorded(node, saved, record)
+                saved = recorded(node, saved, record)
         for x, gx in node.rule.pull(node, saved, g) if type(g) is not Masked else _quietly(node, saved, g):
             if gx.shape != x.shape:
                 gx = _fitted(gx, x.shape, node)
@@ -133,10 +133,12 @@ def ascent(gradient: Any) -> Any:
 
     Rules are written without conjugates, for dL = Re(sum(g * d out)): for holomorphic functions they read as for reals.
     """
-    return unmasked(np.conj(gradient) if gradient.dtype.kind == "c" else gradient)
+    if gradient.dtype.kind == "c":
+        gradient = np.conj(gradient)
+    return np.array(gradient) if isinstance(gradient, Masked) else gradient
 
 
-def _recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], Any]) -> tuple[Any, ...]:
+def recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], Any]) -> tuple[Any, ...]:
     """What a rule needs, as Tensors that remember where it came from."""
     sources = [source_of(node, name) for name in node.rule.saves]
     return tuple(_tensors(source, value, record) for source, value in zip(sources, saved, strict=True))

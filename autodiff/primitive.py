@@ -17,6 +17,7 @@ This module knows neither graphs nor Tensors: it turns the texts into functions 
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import sys
@@ -37,13 +38,15 @@ class Rule:
     """The derivatives of a row, for one choice of the arrays that need them.
 
     `saves` names the values, among the arrays and `out`, that the derivatives ask for. `pull(node, saved, g)`, given
-    these values in this order, returns pairs of an input and its gradient, for the inputs that need one.
+    these values in this order, returns pairs of an input and its gradient, for the inputs that need one. Of an elementwise
+    row, whose Jacobian is its own transpose, `push(node, saved, tangents)` returns the tangent of the result.
     """
 
-    __slots__ = ("_keywords", "_namespace", "_primitive", "_terms", "pull", "saves")
+    __slots__ = ("_keywords", "_namespace", "_primitive", "_terms", "pull", "push", "saves")
 
     def __init__(self, primitive: Primitive, needed: tuple[bool, ...]) -> None:
         self.pull: Callable[..., tuple[Any, ...]] = self._compile_and_pull
+        self.push: Callable[..., Any] = self._compile_and_push
         self._primitive = primitive
         self._namespace = dict(primitive.namespace)
         self._terms = [
@@ -57,32 +60,50 @@ class Rule:
 
     def _compile_and_pull(self, node: Any, saved: tuple[Any, ...], g: Any) -> tuple[tuple[Any, Any], ...]:
         """Many rules are never asked: each is compiled when it is first."""
-        self.pull = self._compile()
+        self.pull = self._pull()
         return self.pull(node, saved, g)
 
-    def _compile(self) -> Callable[..., tuple[Any, ...]]:
+    def _compile_and_push(self, node: Any, saved: tuple[Any, ...], tangents: Any) -> Any:
+        self.push = self._push()
+        return self.push(node, saved, tangents)
+
+    def _pull(self) -> Callable[..., tuple[Any, ...]]:
         """Written as a person would for this row and these arguments."""
         formula = self._primitive.formula
-        metadata = Metadata(formula)
         pairs = []
-        for position, (symbol, term) in enumerate(zip(formula.arrays, self._terms, strict=True)):
-            if term is not None:
-                gradient = ast.unparse(metadata.visit(term))
-                if self._primitive.foreign:
-                    gradient = f"checked({gradient}, {formula.name!r})"
+        for position, (symbol, gradient) in enumerate(zip(formula.arrays, self._gradients(), strict=True)):
+            if gradient is not None:
                 one = f"(node.inputs[{position}], {gradient})"
                 many = f"*((x, gx) for x, gx in zip(node.inputs[{position}:], {gradient}) if x.needs)"
                 pairs.append(many if symbol == formula.starred else one)
-        lines = [
-            f"def pull_{formula.name}(node, saved, g):",
-            *(["    g, saved = handed_out(g), handed_out(saved)"] if self._primitive.foreign else []),
-            *([f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []),
-            *(f"    {name} = node.keywords.get({name!r}, {name}_default)" for name in self._keywords),
-            f"    return ({', '.join(pairs)},)",
-        ]
+        guard = ["    g, saved = handed_out(g), handed_out(saved)"] if self._primitive.foreign else []
+        return self._define("pull", "g", [*guard, *self._unpacked(), f"    return ({', '.join(pairs)},)"])
+
+    def _push(self) -> Callable[..., Any]:
+        lines = [*self._unpacked(), "    total = None"]
+        for position, gradient in enumerate(self._gradients()):
+            if gradient is not None:
+                lines += [f"    g = tangents[{position}]", "    if g is not None:"]
+                lines += [f"        term = {gradient}", "        total = term if total is None else total + term"]
+        guard = ["    saved, tangents = handed_out(saved), handed_out(tangents)"] if self._primitive.foreign else []
+        return self._define("push", "tangents", [*guard, *lines, "    return total"])
+
+    def _gradients(self) -> list[str | None]:
+        """For each array its gradient, as source."""
+        name, metadata = self._primitive.formula.name, Metadata(self._primitive.formula)
+        sources = [None if term is None else ast.unparse(metadata.visit(copy.deepcopy(term))) for term in self._terms]
+        return [f"checked({s}, {name!r})" if s and self._primitive.foreign else s for s in sources]
+
+    def _unpacked(self) -> list[str]:
+        values = [f"    {''.join(f'{name}, ' for name in self.saves)}= saved"] if self.saves else []
+        return values + [f"    {name} = node.keywords.get({name!r}, {name}_default)" for name in self._keywords]
+
+    def _define(self, what: str, incoming: str, body: list[str]) -> Callable[..., Any]:
+        formula = self._primitive.formula
+        name = f"{what}_{formula.name}"
         self._namespace |= {"handed_out": handed_out, "checked": checked}
         self._namespace |= {f"{name}_default": formula.keywords[name] for name in self._keywords}
-        return define("\n".join(lines), f"pull_{formula.name}", self._namespace)
+        return define("\n".join([f"def {name}(node, saved, {incoming}):", *body]), name, self._namespace)
 
 
 class Primitive:

@@ -1,9 +1,10 @@
-"""Nested structures: arrays in lists, tuples and dicts, as arguments, results and parameters come."""
+"""Nested structures: arrays in lists, tuples, dicts and dataclasses, as arguments, results and parameters come."""
 
 from __future__ import annotations
 
 import copy as copying
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, cast
 
 
@@ -24,6 +25,8 @@ def mapped(structure: Any, change: Callable[[Any], Any]) -> Any:
         kind: Any = type(cast(Any, structure))
         items = [mapped(item, change) for item in cast(Any, structure)]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)
+    if is_dataclass(structure) and not isinstance(structure, type):
+        return replace(structure, **{f.name: mapped(getattr(structure, f.name), change) for f in fields(structure)})
     return change(structure)
 
 
@@ -36,6 +39,8 @@ def leaves(structure: Any) -> Iterator[Any]:
     """The items of a structure, in order."""
     if isinstance(structure, dict):
         structure = list(cast(Any, structure).values())
+    elif is_dataclass(structure) and not isinstance(structure, type):
+        structure = [getattr(structure, field.name) for field in fields(structure)]
     if isinstance(structure, (list, tuple)):
         for item in cast(Any, structure):
             yield from leaves(item)

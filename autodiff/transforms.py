@@ -1,11 +1,10 @@
-"""Functions of functions: from f, its gradient. They see a graph only through `pull`."""
+"""Functions of functions: from f, its derivatives. They see a graph only through `pull` and `push`."""
 
 from __future__ import annotations
 
-import builtins
 import functools
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,15 +12,15 @@ import numpy as np
 from .composition import tensor_of
 from .cotangents import unmasked
 from .derivative import ascent, pull
-from .errors import GradientError, describe
-from .expressions import Formula, names_in
+from .errors import GradientError, ShapeError, describe
+from .forward import push
 from .graph import Graph, Variable
-from .guards import checked, read_only
-from .primitive import TABLE, Primitive, own
 from .record import resumed
 from .rules.shape import identity
-from .structures import mapped
+from .structures import leaves, mapped
 from .tensor import Tensor, plain_value
+
+Argnums = int | tuple[int, ...]
 
 
 def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, record: bool = False) -> list[Any]:
@@ -72,53 +71,112 @@ def _found(found: dict[Any, Any], target: Any, w: Tensor) -> Any:
     return np.zeros_like(w)  # type: ignore[call-overload]
 
 
-def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+class Trace:
+    """A call of f, with fresh Tensors in the places of the arrays to differentiate; an outer Tensor stays connected."""
+
+    def __init__(self, f: Callable[..., Any], arguments: Sequence[Any], argnums: Any, keywords: Any = {}) -> None:  # noqa: B006
+        self.name = getattr(f, "__name__", type(f).__name__)
+        numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+        if any(not -len(arguments) <= n < len(arguments) for n in numbers):
+            raise GradientError(f"grad: argnums={argnums}, but {self.name} was given {len(arguments)} arguments")
+        self.arguments = arguments
+        self.one = isinstance(argnums, int)
+        self.wrt = [n % len(arguments) for n in numbers]
+        self.places = [mapped(argument, _lifted) if n in self.wrt else argument for n, argument in enumerate(arguments)]
+        self.tensors: list[Tensor] = [tensor for n in self.wrt for tensor in leaves(self.places[n])]
+        with resumed():
+            self.output = f(*self.places, **keywords)
+
+    @functools.cached_property
+    def nested(self) -> bool:
+        """Whether an enclosing differentiation sees this one: then its results must stay in the graph."""
+        for tensor in self.tensors:
+            if tensor.is_leaf:
+                cast(Variable, tensor._node.variable).closed = True
+        outputs = [t._current()[1] for t in leaves(self.output) if isinstance(t, Tensor)]
+        return any(x.needs and not cast(Variable, x.variable).closed for x in Graph(outputs).leaves)
+
+    def pulled(self, output: Tensor, gradient: Any = None, record: bool = False) -> list[Any]:
+        """The gradients of all arrays."""
+        if not output.requires_grad:
+            return [np.zeros(tensor.shape, tensor.dtype) for tensor in self.tensors]
+        return gradients(output, self.tensors, gradient=gradient, record=record or self.nested)
+
+    def pushed(self, outputs: Sequence[Tensor], tangents: Sequence[Any]) -> list[Any]:
+        """The tangents of some outputs."""
+        record = self.nested or any(isinstance(t, Tensor) for t in tangents)
+        moving = {tensor._source: t for tensor, t in zip(self.tensors, tangents, strict=True)}
+        with resumed():
+            found = push([output._current()[1] for output in outputs], moving, record)
+        zeros = [np.zeros(output.shape, output.dtype) for output in outputs]
+        return [zero if t is None else t if record else np.array(t) for t, zero in zip(found, zeros, strict=True)]
+
+    def restored(self, found: Iterable[Any]) -> Any:
+        """The results in the structure of the arguments."""
+        rest = iter(found)
+        restored = tuple(mapped(self.arguments[n], lambda _: next(rest)) for n in self.wrt)
+        return restored[0] if self.one else restored
+
+    def value(self, output: Any) -> Any:
+        """What f returned, as users get it."""
+        return mapped(output, lambda t: np.array(t._read()) if isinstance(t, Tensor) and not self.nested else t)
+
+    def scalar(self, output: Any) -> Tensor:
+        """The output, if it has a gradient."""
+        if not isinstance(output, Tensor) or output.shape != ():
+            what = f"a Tensor of shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
+            raise GradientError(f"grad: {self.name} must return a scalar Tensor, not {what}: np.sum it, or use vjp")
+        return output
+
+
+def _lifted(array: Any) -> Tensor:
+    return identity(array) if isinstance(array, Tensor) and array.requires_grad else Tensor(array)
+
+
+def _positions(argnums: Any) -> Argnums:
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    if not all(isinstance(n, int) for n in numbers):
+        raise TypeError(f"grad: argnums is the position of an argument, or a tuple of them, not {argnums!r}")
+    return argnums if isinstance(argnums, int) else numbers
+
+
+def grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the gradient of a scalar f with respect to the argument (or arguments) `argnums`.
 
-    Arguments are arrays, or nested tuples, lists and dicts of them; the gradient has the same structure. Nests freely.
+    Arguments are arrays, or nested tuples, lists, dicts and dataclasses of them; the gradient has the same structure. Nests
+    freely. With `has_aux`, f returns `(scalar, anything)`, and the gradient comes with that: `(gradient, anything)`.
 
     >>> grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     array([ 3., 12.])
     >>> float(grad(grad(lambda x: x**3))(2.0))
     12.0
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, has_aux=has_aux)
 
     @functools.wraps(f)
     def gradient(*arguments: Any, **keywords: Any) -> Any:
-        return both(*arguments, **keywords)[1]
+        value, found = both(*arguments, **keywords)
+        return (found, value[1]) if has_aux else found
 
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """As `grad`, returning `(f(...), gradient)`.
 
     >>> value_and_grad(lambda w: np.sum(w * w))(np.array([3.0]))
     (array(9.), array([6.]))
     """
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    if not all(isinstance(n, int) for n in numbers):
-        raise TypeError(f"grad: argnums is the position of an argument, or a tuple of them, not {argnums!r}")
+    argnums = _positions(argnums)
 
     @functools.wraps(f)
     def both(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:
-        if any(not -len(arguments) <= n < len(arguments) for n in numbers):
-            raise GradientError(f"grad: argnums={argnums}, but {_name(f)} was given {len(arguments)} arguments")
-        lifted, leaves, spans = list(arguments), [], {}
-        for n in {n % len(arguments) for n in numbers}:
-            before = len(leaves)
-            lifted[n] = _lift(arguments[n], leaves)
-            spans[n] = slice(before, len(leaves))
-        with resumed():
-            output = f(*lifted, **keywords)
-        if not isinstance(output, Tensor) or output.shape != ():
-            what = f"a Tensor of shape {output.shape}" if isinstance(output, Tensor) else type(output).__name__
-            raise GradientError(f"grad: {_name(f)} must return a scalar Tensor, not {what}: np.sum it, or use vjp")
-        record = _depends_on_others(output, leaves)
-        found = gradients(output, leaves, record=record) if output.requires_grad else _zeros(leaves)
-        restored = tuple(_restore(arguments[n], iter(found[spans[n % len(arguments)]])) for n in numbers)
-        return (output if record else _array(output)), restored[0] if isinstance(argnums, int) else restored
+        trace = Trace(f, arguments, argnums, keywords)
+        output = trace.output
+        if has_aux and not (isinstance(output, tuple) and len(output) == 2):
+            raise GradientError(f"grad: with has_aux, {trace.name} returns a pair of a scalar and anything")
+        found = trace.pulled(trace.scalar(output[0] if has_aux else output))
+        return trace.value(output), trace.restored(found)
 
     return both
 
@@ -130,117 +188,98 @@ def vjp(f: Callable[..., Any], *arguments: Any) -> tuple[Any, Callable[[Any], tu
     >>> back(np.array([1.0, 10.0]))
     (array([ 3., 40.]), array([ 1., 20.]))
     """
-    leaves: list[Tensor] = []
-    lifted = [_lift(argument, leaves) for argument in arguments]
-    with resumed():
-        output = f(*lifted)
+    trace = Trace(f, arguments, tuple(range(len(arguments))))
+    output = trace.output
     if not isinstance(output, Tensor):
-        raise GradientError(f"vjp: {_name(f)} must return a Tensor, and returned {type(output).__name__}")
-    record = _depends_on_others(output, leaves)
+        raise GradientError(f"vjp: {trace.name} must return a Tensor, and returned {type(output).__name__}")
 
     def back(gradient: Any) -> tuple[Any, ...]:
-        again = record or isinstance(gradient, Tensor)
-        gradient = output._gradient("vjp", gradient)
-        found = gradients(output, leaves, gradient=gradient, record=again) if output.requires_grad else _zeros(leaves)
-        restored = iter(found)
-        return tuple(_restore(argument, restored) for argument in arguments)
+        again = isinstance(gradient, Tensor)
+        return trace.restored(trace.pulled(output, output._gradient("vjp", gradient), record=again))
 
-    return (output if record else _array(output)), back
+    return trace.value(output), back
 
 
-def primitive(function: Callable[..., Any], *derivatives: Any, kind: str = "special") -> Callable[..., Any]:
-    """A user's own differentiable function: what it computes, and its derivative, in three lines.
+def jvp(f: Callable[..., Any], xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Any, Any]:
+    """`f(*xs)`, and how fast it moves where its arguments move as `vs` say, of the same structure: forward mode.
 
-    `function` takes arrays, one for each derivative, then keywords with defaults, and is called with read-only arrays.
-    Each derivative is the vector-Jacobian product, an expression or a function of `g` (the incoming gradient), `out`
-    (the result), the arrays and the keywords by the names that `function` gives them; None where there is none. With
-    `kind="elementwise"` it is the partial derivative. Written with NumPy functions it can be differentiated again.
-    A wrong derivative is not noticed here: compare it with differences.
-
-    >>> cube = primitive(lambda x: x**3, "g * 3 * x**2")
-    >>> grad(lambda x: np.sum(cube(x)))(np.array([2.0]))
-    array([12.])
+    >>> jvp(lambda x, w: x * w, (np.array([1.0, 2.0]), np.array([3.0, 4.0])), (np.ones(2), np.zeros(2)))
+    (array([3., 8.]), array([3., 4.]))
     """
-    if kind not in ("elementwise", "special", "linear"):
-        raise ValueError(f"primitive: kind must be 'elementwise', 'linear' or 'special', got {kind!r}")
-    parameters = list(inspect.signature(function).parameters.values())
-    if not 0 < len(derivatives) <= len(parameters):
-        given = f"{len(parameters)} arguments, and {len(derivatives)} derivatives were given"
-        raise ValueError(f"primitive: {_name(function)} takes {given}")
-    arrays, keywords = parameters[: len(derivatives)], parameters[len(derivatives) :]
-    if bare := [keyword.name for keyword in keywords if keyword.default is keyword.empty]:
-        raise ValueError(f"primitive: give {', '.join(bare)} of {_name(function)} a derivative (or None), or a default")
-    name = function.__name__ if function.__name__.isidentifier() else "function"
-
-    @functools.wraps(function)
-    def guarded(*values: Any, **options: Any) -> Any:
-        return checked(function(*map(read_only, values), **options), name)
-
-    dispatch = own(guarded)
-    enclosing = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
-    namespace = {"np": np, **getattr(function, "__globals__", {}), **enclosing}
-    row = Primitive(dispatch, f"{name}(...)", *derivatives, kind=kind, namespace=namespace, foreign=True)
-    defaults = {keyword.name: keyword.default for keyword in keywords}
-    row.formula = Formula(name, tuple(array.name for array in arrays), None, {}, defaults, None)
-    for derivative in derivatives:
-        _check_derivative(derivative, row)
-    TABLE[dispatch] = row
-    return dispatch
+    trace = Trace(f, xs, tuple(range(len(xs))))
+    outputs = [t for t in leaves(trace.output) if isinstance(t, Tensor)]
+    found = iter(trace.pushed(outputs, _tangents(trace, vs)))
+    moved = mapped(trace.output, lambda t: next(found) if isinstance(t, Tensor) else np.zeros_like(t))
+    return trace.value(trace.output), moved
 
 
-def _check_derivative(derivative: Any, row: Primitive) -> None:
-    """Refuse here, where it is defined, what could not be called in a backward pass."""
-    offered = {"g", "out", *row.formula.arrays, *row.formula.keywords}
-    if derivative is None:
-        return
-    if callable(derivative):
-        unknown = inspect.signature(derivative).parameters.keys() - offered
-    elif isinstance(derivative, str):
-        try:
-            unknown = names_in(derivative) - offered - row.namespace.keys() - vars(builtins).keys()
-        except SyntaxError:
-            raise ValueError(f"primitive: the derivative {derivative!r} of {row.name} is no expression") from None
-    else:
-        raise TypeError(f"primitive: {derivative!r}, a derivative of {row.name}, is neither expression nor function")
-    if unknown:
-        asked, known = ", ".join(sorted(unknown)), ", ".join(sorted(offered))
-        raise ValueError(f"primitive: a derivative of {row.name} asks for {asked}; there are {known}")
+def hvp(f: Callable[..., Any], xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Any, ...]:
+    """The Hessian of a scalar f at `xs` times `vs`: forward mode over reverse mode, at the cost of a few gradients.
+
+    >>> hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),))
+    (array([  6., 120.]),)
+    """
+    return jvp(grad(f, tuple(range(len(xs)))), xs, vs)[1]
 
 
-# --- nested structures of arrays ------------------------------------------------------------------------------------
+def _tangents(trace: Trace, vs: Sequence[Any]) -> list[Any]:
+    """What a user gives, an array for each of the arguments' arrays."""
+    tangents = list(leaves(tuple(vs)))
+    if len(tangents) != len(trace.tensors):
+        raise GradientError(f"jvp: {len(trace.tensors)} arrays in xs, {len(tangents)} in vs")
+    return [t._gradient("jvp", v) for t, v in zip(trace.tensors, tangents, strict=True)]
 
 
-def _lift(argument: Any, leaves: list[Tensor]) -> Any:
-    """The structure with a fresh Tensor for each array, appended to `leaves`; an outer Tensor stays connected."""
+def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """The function that returns all derivatives of an array-valued f: of shape `out.shape + in.shape`.
 
-    def fresh(array: Any) -> Tensor:
-        outer = isinstance(array, Tensor) and array.requires_grad
-        leaves.append(identity(array) if outer else Tensor(array))
-        return leaves[-1]
+    Forward mode where there are fewer arguments than results, else reverse mode. Structured arguments give the same
+    structure of Jacobians.
 
-    return mapped(argument, fresh)
+    >>> jacobian(lambda x: x[:2] * x[2])(np.array([1.0, 2.0, 3.0]))
+    array([[3., 0., 1.],
+           [0., 3., 2.]])
+    """
+    argnums = _positions(argnums)
 
+    @functools.wraps(f)
+    def jacobian_of(*arguments: Any, **keywords: Any) -> Any:
+        trace = Trace(f, arguments, argnums, keywords)
+        return mapped(trace.output, lambda output: trace.restored(_jacobians(trace, output)))
 
-def _restore(argument: Any, found: Iterator[Any]) -> Any:
-    """The structure with the gradients that were found in the places of its arrays."""
-    return mapped(argument, lambda _: next(found))
-
-
-def _depends_on_others(output: Tensor, leaves: list[Tensor]) -> bool:
-    """Whether an enclosing differentiation sees this one: then its results must stay in the graph."""
-    for leaf in leaves:
-        if leaf.is_leaf:
-            cast(Variable, leaf._node.variable).closed = True
-    return any(leaf.needs and not cast(Variable, leaf.variable).closed for leaf in Graph([output._current()[1]]).leaves)
+    return jacobian_of
 
 
-def _zeros(leaves: list[Tensor]) -> list[Any]:
-    return [np.zeros(leaf.shape, leaf.dtype) for leaf in leaves]
+def _jacobians(trace: Trace, output: Any) -> list[Any]:
+    """Of one output, with respect to each array."""
+    if not isinstance(output, Tensor):
+        return [np.zeros(np.shape(output) + tensor.shape) for tensor in trace.tensors]
+    if sum(tensor.size for tensor in trace.tensors) >= output.size:
+        rows = [trace.pulled(output, row) for row in _basis(output)]
+        blocks = zip(*rows, strict=True) if rows else [[] for _ in trace.tensors]
+        return [_stacked(block, output.shape + t.shape, t) for block, t in zip(blocks, trace.tensors, strict=True)]
+    found: list[Any] = []
+    for k, tensor in enumerate(trace.tensors):
+        still: list[Any] = [np.zeros(t.shape, t.dtype) for t in trace.tensors]
+        columns = [trace.pushed([output], [*still[:k], v, *still[k + 1 :]])[0] for v in _basis(tensor)]
+        flat = _stacked(columns, tensor.shape + output.shape, output)
+        found.append(np.moveaxis(flat, range(tensor.ndim), range(output.ndim, output.ndim + tensor.ndim)))
+    return found
 
 
-def _array(output: Tensor) -> Any:
-    return np.array(output._read())
+def _basis(tensor: Tensor) -> Iterable[Any]:
+    return np.eye(tensor.size, dtype=tensor.dtype).reshape((tensor.size, *tensor.shape))
 
 
-def _name(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", type(f).__name__)
+def _stacked(rows: Sequence[Any], shape: tuple[int, ...], like: Tensor) -> Any:
+    return np.stack(rows).reshape(shape) if math.prod(shape) else np.zeros(shape, like.dtype)
+
+
+def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """The function that returns all second derivatives of a scalar f: of shape `in.shape + in.shape`.
+
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return jacobian(grad(f, argnums), argnums)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..errors import MissingRuleError, leaves_the_graph
 from ..primitive import Composed
 from .shape import cast
 
@@ -21,6 +23,8 @@ _ACCUMULATIONS: dict[Any, Callable[..., Any]] = {np.add: np.cumsum, np.multiply:
 @functools.cache
 def ufunc_row(ufunc: np.ufunc, method: str) -> Composed:
     """The row of a ufunc's method, or of calling it with keywords."""
+    if ufunc in (np.power, np.arctan2) and method.startswith("reduce"):
+        raise MissingRuleError(f"np.{ufunc.__name__}.{method} has no rule: of more than two, NumPy skips those between")
     function = functools.partial(ufunc, out=None) if method == "__call__" else getattr(ufunc, method)  # (without: NumPy warns)
     name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     composition = functools.partial(_METHODS[method], ufunc)
@@ -73,9 +77,10 @@ def reduce(
     first = np.moveaxis(array, axes, range(len(axes)))
     used = np.moveaxis(np.broadcast_to(where, array.shape), axes, range(len(axes)))
     rest = first.shape[len(axes) :]
-    slices = first.reshape((-1, *rest))
+    flat = (math.prod(first.shape[: len(axes)]), *rest)
+    slices = first.reshape(flat)
     total = ufunc.identity if initial is None and (where is not True or not len(slices)) else initial
-    for item, use in zip(slices, used.reshape((-1, *rest)), strict=True):
+    for item, use in zip(slices, used.reshape(flat), strict=True):
         total = item if total is None else ufunc(total, item) if where is True else np.where(use, ufunc(total, item), total)
     total = np.broadcast_to(total, rest)
     return np.expand_dims(total, axes) if keepdims else total
@@ -108,6 +113,8 @@ def reduceat(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = N
 
 def at(ufunc: Any, a: Any, indices: Any, *operands: Any) -> None:
     """In place, an index that repeats more than once: in as many rounds."""
+    if type(a) is np.ndarray:
+        raise leaves_the_graph("a Tensor", f"np.{ufunc.__name__}.at on a plain array", "it with a Tensor to write to")
     positions = np.arange(a.size).reshape(a.shape)[indices]
     flat = positions.ravel()
     order = np.argsort(flat, kind="stable")
