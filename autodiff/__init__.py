@@ -30,7 +30,7 @@ To understand the engine, read primitive, rules/elementwise and derivative.
 from . import errors
 from .custom import primitive
 from .readers.coverage import coverage
-from .record import no_grad
+from .record import anomaly, no_grad
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, constant
 from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -38,6 +38,6 @@ from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
+    "Tensor", "anomaly", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
     "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip

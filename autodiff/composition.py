@@ -16,20 +16,23 @@ from .cotangents import SEVERAL, Parts
 from .derivative import pull
 from .errors import MissingRuleError, explained
 from .graph import Node, Variable, leaf, node_of
-from .operands import constant_operand, plain_operand
+from .operands import constant_operand, plain_operand, snapshot
 from .primitive import COMPOSED, TABLE, Composed
-from .record import paused, recorder, resumed
+from .record import paused, recorder, resumed, watching
 from .rules.engine import part
 from .rules.shape import identity
 from .storage import Stored
 from .structures import Slot, filled, leaves, mapped, results
+from .watch import watch_over
 
 
 def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
     """Call NumPy's function, and remember the call."""
     arguments, options, out = _without_out(row, arguments, dict(keywords))
-    if row.inlined and any(isinstance(item, Stored) for item in leaves((arguments, options))):
+    if row.inlined:
         result = row.composition(*arguments, **options)
+        if not any(isinstance(item, Stored) for item in leaves((arguments, options))):  # `like=` asked for a Tensor
+            result = mapped(result, lambda x: Stored._plain(snapshot(x, row.title)) if isinstance(x, np.ndarray) else x)
         return result if out is None else Stored._into(out, result, row.call_name)
     operands: list[tuple[Any, Any]] = []
     call = mapped((arguments, options), lambda item: _taken_out(item, operands, row.title))
@@ -40,12 +43,16 @@ def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str
     except Exception as error:
         arrays = tuple(item for item in leaves((arguments, options)) if hasattr(item, "shape"))
         raise explained(error, row.title, arrays) from None
-    if paused.get():
+    if row.view and any(np.may_share_memory(result, value) for value in values):  # writes have to reach the argument
+        return row.composition(*arguments, **options)
+    if paused():
         return _into(out, plainly(result), row)
     nodes = tuple(constant_operand(value, row.title)[1] if node is None else node for value, node in operands)
     node = node_of(row, nodes, {"call": call}, result)
     if row.kind == "composed" and any(x.needs for x in nodes) and _has_floats(result):
         node.needs, node.rule, node.saved = True, _RULE, (values,)
+    if watching():
+        watch_over(node, result, leaves((arguments, options)))
     return _into(out, unpacked(node, result), row)
 
 
@@ -139,7 +146,7 @@ _PART = TABLE[part].rule((True,))
 def as_leaf(value: Any, needs: bool) -> Any:
     """An array as a leaf of the expression's graph; what is recorded stays connected."""
     if not isinstance(value, Stored):
-        return Stored._of(leaf(value, Variable() if needs else None, needs), value)
+        return Stored._of(leaf(value, Variable(inner=True) if needs else None, needs), value)
     return recorder(identity, Stored._kind)(value) if needs else value
 
 

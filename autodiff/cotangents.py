@@ -40,7 +40,7 @@ class Masked(np.ndarray):
         if not isinstance(value, (np.ndarray, np.generic)):
             return value
         result = np.asarray(value).view(Masked)
-        result.mask = np.broadcast_to(mask, result.shape)
+        result.mask = mask if getattr(mask, "shape", None) == result.shape else np.broadcast_to(mask, result.shape)
         return result
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **keywords: Any) -> Any:

@@ -5,15 +5,16 @@ What no rule mentions, broadcasting and dtype, is undone here, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from .cotangents import Masked
-from .errors import ShapeError
+from .errors import ShapeError, describe
 from .graph import Graph, Node, Variable, source_of
+from .guards import read_only
 
 Source = Node | Variable
 
@@ -45,17 +46,20 @@ def pull(
     only_g: Any = None  # and its gradient
     while True:
         saved: Any = node.saved
+        rule = node.rule
         if saved is None:
             Graph([node]).restore()
             saved = node.saved
         if partial:
             if node.index < horizon:
                 return found
+            if type(rule) is Hooked:
+                g, rule = seen(rule.hooks, g), rule.rule
             if node in targets:
                 found[node] = g if record else g.copy()
             if record:
                 saved = recorded(node, saved, record)
-        for x, gx in node.rule.pull(node, saved, g) if type(g) is not Masked else _quietly(node, saved, g):
+        for x, gx in rule.pull(node, saved, g) if type(g) is not Masked else _quietly(rule, node, saved, g):
             if gx.shape != x.shape:
                 gx = _fitted(gx, x.shape, node)
             if gx.dtype is not x.dtype:
@@ -92,10 +96,35 @@ def pull(
             return found
 
 
-def _quietly(node: Node, saved: tuple[Any, ...], g: Any) -> Any:
+def _quietly(rule: Any, node: Node, saved: tuple[Any, ...], g: Any) -> Any:
     """A rule without warnings: what is infinite or undefined in a branch that was not taken does not count."""
     with np.errstate(all="ignore"):
-        return node.rule.pull(node, saved, g)
+        return rule.pull(node, saved, g)
+
+
+class Hooked:
+    """A rule whose incoming gradient users' functions see, or replace."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+        self.hooks: tuple[Callable[[Any], Any], ...] = ()
+        self.saves, self.push = rule.saves, rule.push
+
+    def pull(self, node: Node, saved: tuple[Any, ...], g: Any) -> Any:
+        return self.rule.pull(node, saved, seen(self.hooks, g))
+
+
+def seen(hooks: Iterable[Callable[[Any], Any]], gradient: Any) -> Any:
+    """A cogradient, after users' functions had a look at the gradient that it is."""
+    for hook in hooks:
+        shown = ascent(gradient)
+        found = hook(read_only(shown))
+        if found is not None:
+            if getattr(found, "shape", None) != shown.shape:
+                remedy = f"a gradient of shape {shown.shape} cannot be replaced by {describe(found)}"
+                raise ShapeError(f"on_gradient: {remedy}")
+            gradient = ascent(found if found.dtype == shown.dtype else found.astype(shown.dtype))
+    return gradient
 
 
 def unbroadcast(gradient: Any, shape: tuple[int, ...]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from types import FrameType
 from typing import Any
 
 
@@ -21,6 +22,10 @@ class GradientError(AutodiffError, TypeError, RuntimeError):
 
 class InPlaceError(GradientError, ValueError):
     """A write that would corrupt a derivative."""
+
+
+class AnomalyError(AutodiffError, FloatingPointError):
+    """A value or a gradient that is not finite, found inside `anomaly()`."""
 
 
 class MissingRuleError(GradientError, NotImplementedError):
@@ -78,12 +83,18 @@ def _mismatch(message: str, operands: tuple[Any, ...]) -> str | None:
     return None
 
 
+def user_frame() -> FrameType | None:
+    """The nearest frame outside this package, and outside NumPy, which calls us back."""
+    frame = sys._getframe(1)
+    packages = (__name__.partition(".")[0], "numpy")
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in packages:
+        frame = frame.f_back
+    return frame
+
+
 def _variable_name(value: Any) -> str | None:
     """The name of the variable that holds `value` in the nearest frame outside this package."""
-    frame = sys._getframe(1)
-    package = __name__.partition(".")[0]
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        frame = frame.f_back
+    frame = user_frame()
     if frame is None:
         return None
     for variables in (frame.f_locals, frame.f_globals):

@@ -243,7 +243,7 @@ def _reflected(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
 
 
 def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    record, compute, symbol, is_paused = make(), row.call, str(row.formula.operator), paused.get
+    record, compute, symbol, is_paused = make(), row.call, str(row.formula.operator), paused
 
     def update(self: Stored, other: Any) -> Stored:
         node = self._node

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from .cotangents import Masked, unmasked
 from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, times_g
 from .guards import checked, handed_out
 from .structures import filled, results
@@ -73,6 +74,8 @@ class Rule:
         pairs = []
         for position, (symbol, gradient) in enumerate(zip(formula.arrays, self._gradients(), strict=True)):
             if gradient is not None:
+                if self._primitive.kind == "selecting":
+                    gradient = f"reaching(node.inputs[{position}], {gradient})"
                 one = f"(node.inputs[{position}], {gradient})"
                 many = f"*((x, gx) for x, gx in zip(node.inputs[{position}:], {gradient}) if x.needs)"
                 pairs.append(many if symbol == formula.starred else one)
@@ -101,16 +104,34 @@ class Rule:
     def _define(self, what: str, incoming: str, body: list[str]) -> Callable[..., Any]:
         formula = self._primitive.formula
         name = f"{what}_{formula.name}"
-        self._namespace |= {"handed_out": handed_out, "checked": checked}
+        self._namespace |= {"handed_out": handed_out, "checked": checked, "reaching": reaching}
         self._namespace |= {f"{name}_default": formula.keywords[name] for name in self._keywords}
         return define("\n".join([f"def {name}(node, saved, {incoming}):", *body]), name, self._namespace)
+
+
+def reaching(x: Any, gradient: Any) -> Any:
+    """What comes in to the node x, without its mask where that is of no use: nothing behind x could make it nan."""
+    if type(gradient) is not Masked:
+        return gradient
+    waiting = [x]
+    while waiting:
+        node = waiting.pop()
+        row = node.primitive
+        if row is None:
+            if node.variable is not None and node.variable.inner:
+                return gradient
+        elif row.passes_on:
+            waiting += [x for x in node.inputs if hasattr(x, "primitive")]
+        elif row.kind not in ("linear", "special", "constant"):
+            return gradient
+    return unmasked(gradient)
 
 
 class Primitive:
     """One row of the table.
 
     `function` is what the forward pass calls. `kind` says what the derivatives state (`elementwise`: the partial
-    derivative, `linear`: the transpose, `special`: a vector-Jacobian product, `constant`: nothing). `domain` maps an
+    derivative, `linear`: the transpose, `selecting` and `special`: a vector-Jacobian product, `constant`: nothing). `domain` maps an
     array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
     a method (of this name, if not its own), too; `title` is what errors call it. `view`: the result may share the
@@ -168,6 +189,11 @@ class Primitive:
         given = [derivative is not None for derivative in self.derivatives]
         return (*given, *[False] * (len(self.formula.arrays) - len(given)))
 
+    @functools.cached_property
+    def passes_on(self) -> bool:
+        """Whether it moves elements, or adds: a gradient goes through as it is, element by element."""
+        return self.view or (self.kind == "elementwise" and all(d in (None, "1", "-1") for d in self.derivatives))
+
     @property
     def name(self) -> str:
         """The function's name, as pictures say it."""
@@ -224,6 +250,7 @@ def _row(kind: str) -> Callable[..., Primitive]:
 
 
 elementwise: Callable[..., Primitive] = _row("elementwise")  # states the partial derivatives
+selecting: Callable[..., Primitive] = _row("selecting")  # element by element, states what becomes of g
 linear: Callable[..., Primitive] = _row("linear")  # states the transposes, applied to g
 special: Callable[..., Primitive] = _row("special")  # states the vector-Jacobian products
 constant: Callable[..., Primitive] = _row("constant")  # derivative zero, but still a node

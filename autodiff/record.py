@@ -32,11 +32,24 @@ from .expressions import define
 from .graph import NOTHING, Node, next_index, node_of
 from .operands import constant_operand, plain_operand, starred_operands
 from .primitive import TABLE, Primitive
+from .watch import watch_over
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-paused: ContextVar[int] = ContextVar("paused", default=0)  # how many no_grad() are open in this thread or task
+# In this thread or task: 2 for each no_grad() that is open, and 1 if an anomaly() is. Both, so that the hot path asks once.
+_mode: ContextVar[int] = ContextVar("mode", default=0)
+WATCHED, NO_GRAD = 1, 2
+
+
+def paused() -> bool:
+    """Whether a no_grad() is open in this thread or task."""
+    return _mode.get() >= NO_GRAD
+
+
+def watching() -> bool:
+    """Whether an anomaly() is open in this thread or task, and no no_grad()."""
+    return _mode.get() == WATCHED
 
 
 class no_grad:
@@ -57,10 +70,11 @@ class no_grad:
             raise TypeError("no_grad is called first: write `@no_grad()`, or `with no_grad():`")
 
     def __enter__(self) -> None:
-        paused.set(paused.get() + 1)
+        _mode.set(_mode.get() + NO_GRAD)
 
     def __exit__(self, *exception: object) -> None:
-        paused.set(max(paused.get() - 1, 0))  # a generator may be closed in another task than it was opened in
+        if paused():  # a generator may be closed in another task than it was opened in
+            _mode.set(_mode.get() - NO_GRAD)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         if inspect.isasyncgenfunction(function):
@@ -111,11 +125,32 @@ def _steps_without_grad(function: Callable[P, Generator[Any, Any, Any]]) -> Call
 @contextmanager
 def resumed(paused_now: int = 0) -> Generator[None]:
     """A context in which recording goes on, whatever no_grad() is open outside."""
-    token = paused.set(paused_now)
+    token = _mode.set(_mode.get() % NO_GRAD + NO_GRAD * paused_now)
     try:
         yield
     finally:
-        paused.reset(token)
+        _mode.reset(token)
+
+
+class anomaly:
+    """A context that raises at the first operation whose value or gradient is not finite, and says where it stands.
+
+    Values are looked at as they are computed; gradients in the backward pass of what was computed in the context.
+
+    >>> import autodiff as ad
+    >>> x = ad.Tensor([1.0, 0.0], name="x")
+    >>> with ad.anomaly(), np.errstate(divide="ignore"):
+    ...     np.log(x)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    autodiff.errors.AnomalyError: log of x (2,) [0.0 ... 1.0]: 1 of 2 values not finite (-inf), at ...
+    """
+
+    def __enter__(self) -> None:
+        self._token = _mode.set(_mode.get() | WATCHED)
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.reset(self._token)
 
 
 RECORDERS: dict[Callable[..., Any], Callable[..., Any]] = {}  # the recording functions that have been made
@@ -176,13 +211,15 @@ _CALL = """\
         raise explained(error, name, ({operands},)) from None
 """
 
-_NO_GRAD = """\
-    if paused():
-        return {result}
+_MODE = """\
+    if state():
+        if state() == WATCHED:
+            return watched()({arguments})
+        {paused}
 """
 
-_NO_GRAD_VIEW = """\
-    x_needs = x_needs and not paused()
+_WATCH = """\
+    watch(node, out, ({operands},))
 """
 
 _INTO = "{result} if target is None else into(target, {result}, call_name)"
@@ -241,41 +278,47 @@ _RETURN_VIEW = """\
 """
 
 
-def generate(primitive: Primitive, tensor: Any) -> Callable[..., Any]:
-    """Write and compile the recording function of a row."""
-    formula = primitive.formula
+def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable[..., Any]:
+    """Write and compile the recording function of a row; one that watches over what it computes, for `anomaly`."""
+    formula, several = primitive.formula, primitive.several
     namespace: dict[str, Any] = {
-        "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "__name__": __name__, "asarray": np.asarray,
-        "call": primitive.call, "call_name": primitive.call_name, "check": primitive.check, "explained": explained,
-        "constant_operand": constant_operand, "frozen": frozen, "into": tensor._into, "name": primitive.title,
-        "ndarray": np.ndarray, "new": object.__new__, "next_index": next_index, "paused": paused.get,
-        "plain": tensor._plain, "plain_operand": plain_operand, "otherwise": functools.partial(_otherwise, primitive, tensor), "primitive": primitive,
-        "starred_operands": starred_operands, "view": tensor._view_of,
-        "node_of": node_of, "plainly": tensor._plainly, "unpacked": tensor._unpacked,
+        "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "WATCHED": WATCHED, "__name__": __name__,
+        "asarray": np.asarray, "call": primitive.call, "call_name": primitive.call_name, "check": primitive.check,
+        "constant_operand": constant_operand, "explained": explained, "frozen": frozen, "into": tensor._into,
+        "state": _mode.get, "name": primitive.title, "ndarray": np.ndarray, "new": object.__new__,
+        "next_index": next_index, "node_of": node_of, "otherwise": functools.partial(_otherwise, primitive, tensor),
+        "plain": tensor._plain, "plain_operand": plain_operand, "plainly": tensor._plainly, "primitive": primitive,
+        "starred_operands": starred_operands, "unpacked": tensor._unpacked, "view": tensor._view_of, "watch": watch_over,
+        "watched": functools.cache(functools.partial(generate, primitive, tensor, watch=True)),
     }  # fmt: skip
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
     shape = "x_node.shape" if primitive.kind == "elementwise" and formula.arrays == ("x",) else "out.shape"
     may_be_integer = primitive.foreign or "dtype" in formula.keywords
     into = _INTO if "out" in formula.keywords else "{result}"
-    node, returned = _NODE, _RETURN.format(result=into.format(result="result"))
-    if primitive.several:
-        node, returned = _NODE_SEVERAL, _RETURN_SEVERAL
-    elif primitive.view:
-        returned = _RETURN_VIEW
+    plain = "return " + ("plainly(out)" if several else into.format(result="plain(out)"))
+    returned = _RETURN_SEVERAL if several else _RETURN_VIEW if primitive.view else _RETURN
+    operands = ", ".join(formula.arrays)
+    mode = _MODE.format(
+        arguments=", ".join([operands, *(f"{n}={'target' if n == 'out' else n}" for n in formula.keywords)]),
+        paused="x_needs = False" if primitive.view else plain,
+    )
     source = [
         f"def {formula.name}({_signature(primitive, namespace)}):\n",
         *(_STRONG.format(x=symbol) for symbol in fixed if not primitive.weak),
         *(_LOAD.format(x=symbol) for symbol in fixed),
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
-        _CALL.format(call=_call(primitive), operands=", ".join(formula.arrays)),
-        _NO_GRAD_VIEW if primitive.view else _NO_GRAD.format(result="plainly(out)" if primitive.several else into.format(result="plain(out)")),
+        _CALL.format(call=_call(primitive), operands=operands),
+        "" if watch else mode,
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
-        node.format(nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"),
+        (_NODE_SEVERAL if several else _NODE).format(
+            nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"
+        ),
         *(_INTEGERS.format(needs=f"{symbol}_needs") for symbol in formula.arrays if may_be_integer),
         *_rules(primitive, namespace),
-        returned,
+        _WATCH.format(operands=operands) if watch else "",
+        returned.format(result=into.format(result="result")),
     ]
     return define("".join(source), formula.name, namespace)
 

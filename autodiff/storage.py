@@ -149,7 +149,7 @@ class Stored:
     def _view_of(cls, result: Any, out: Any, x: Any, x_value: Any) -> Tensor:
         """Finish the record of an operation whose result `out` may share the memory of x."""
         if not isinstance(x, Stored) or not _same_memory(out, x_value):
-            if paused.get():
+            if paused():
                 return cls._plain(out)
             result._value = out
             return result
@@ -279,7 +279,7 @@ class Stored:
             return
         if not self._writable_leaf():
             raise InPlaceError(f"{action}: {describe(self, 'this Tensor')} is a constant; make a Tensor to write to")
-        if node.needs and not paused.get():
+        if node.needs and not paused():
             raise InPlaceError(
                 f"{action} on {describe(self, 'a leaf')}, a leaf that carries gradient, would chain this step to the "
                 "next: write it inside `with autodiff.no_grad():`"

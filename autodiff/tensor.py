@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from .composition import record_call
-from .derivative import ascent, pull
+from .derivative import Hooked, ascent, pull, seen
 from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph
 from .graph import Variable, leaf
 from .guards import read_only
@@ -175,9 +175,38 @@ class Tensor(Methods):
         for variable, g in pull(self._node, start, release=True).items():
             if type(g) is not np.ndarray or g.dtype.kind == "c":
                 g = ascent(g)
+            if variable.hooks:
+                g = ascent(seen(variable.hooks, ascent(g)))
             if variable.grad is not None:
                 g = variable.grad + g
             variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions
+
+    def on_gradient(self, see: Callable[[Any], Any]) -> Callable[[], None]:
+        """Let a function see the gradient that arrives here in each backward pass, or replace it by what it returns.
+
+        It is called once a pass, with the whole gradient, as a read-only array (or a Tensor, where the pass is recorded);
+        what it returns goes on in its place, unless that is None. Returned is a function that takes the hook away again.
+
+        >>> x = Tensor([3.0, -4.0])
+        >>> remove = x.on_gradient(lambda g: np.clip(g, -1, 1))
+        >>> np.sum(x**2).backward()
+        >>> x.grad
+        array([ 1., -1.])
+        """
+        _, node = self._current()
+        if not node.needs:
+            raise GradientError(f"on_gradient: {describe(self, 'this Tensor')} carries no gradient")
+        holder: Any = None
+        if self.is_leaf:
+            holder = node.variable
+        else:
+            holder = node.rule = node.rule if isinstance(node.rule, Hooked) else Hooked(node.rule)
+        holder.hooks = (*holder.hooks, see)
+
+        def remove() -> None:
+            holder.hooks = tuple(hook for hook in holder.hooks if hook is not see)
+
+        return remove
 
     def _incoming(self, gradient: Any, operation: str = "backward") -> Any:
         """The cogradient to start from, checked."""

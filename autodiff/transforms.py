@@ -11,7 +11,7 @@ import numpy as np
 
 from .composition import tensor_of
 from .cotangents import unmasked
-from .derivative import ascent, pull
+from .derivative import ascent, pull, seen
 from .errors import GradientError, ShapeError, describe
 from .forward import push
 from .graph import Graph, Variable
@@ -61,7 +61,8 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
 def _found(found: dict[Any, Any], target: Any, w: Tensor) -> Any:
     """The gradient of w, zeros where the output does not depend on it."""
     if target in found:
-        gradient = ascent(found[target])
+        hooks = target.hooks if isinstance(target, Variable) else ()
+        gradient = ascent(seen(hooks, found[target]))
         return Tensor._of(gradient._node, unmasked(gradient._read())) if isinstance(gradient, Tensor) else gradient
     if w._was_written():
         name = describe(w, "a Tensor of wrt")

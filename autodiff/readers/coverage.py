@@ -19,6 +19,7 @@ ELSEWHERE: dict[Any, dict[str, tuple[Any, Any]]] = {}
 KINDS = {
     "elementwise": "elementwise",
     "linear": "linear",
+    "selecting": "selecting elements",
     "special": "vector-Jacobian product",
     "composed": "composed",
     "inlined": "recorded as simpler functions",
@@ -79,8 +80,9 @@ def _functions() -> Iterator[tuple[str, Any]]:
             function: Any = getattr(module, name)
             if callable(function) and not isinstance(function, type):
                 yield f"{prefix}.{name}", function
-    for name in activation.__all__:
-        yield f"autodiff.{name}", getattr(activation, name)
+    for function in TABLE:
+        if function.__module__ == activation.__name__:
+            yield f"autodiff.{function.__name__}", function
 
 
 def _entry(name: str, function: Any) -> Entry:
