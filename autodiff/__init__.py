@@ -28,6 +28,7 @@ To understand the engine, read primitive, rules/elementwise and derivative.
 """
 
 from . import errors
+from .batching import vmap
 from .custom import primitive
 from .readers.coverage import coverage
 from .record import anomaly, no_grad
@@ -40,4 +41,5 @@ __version__ = "0.1.0"
 __all__ = [
     "Tensor", "anomaly", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
     "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
+    "vmap",
 ]  # fmt: skip

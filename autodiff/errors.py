@@ -28,6 +28,10 @@ class AnomalyError(AutodiffError, FloatingPointError):
     """A value or a gradient that is not finite, found inside `anomaly()`."""
 
 
+class TracedValueError(GradientError):
+    """A decision by a value that will be another one when the recorded program runs."""
+
+
 class MissingRuleError(GradientError, NotImplementedError):
     """A function, or one of its keywords, that has no rule in the table."""
 

@@ -86,13 +86,16 @@ def _applied(node: Node, saved: tuple[Any, ...], tangents: Tangents) -> Any:
         return value
 
     rounds = [[i] for i in moving] if product else [moving]
-    terms = [_evaluated(row, [argument(i, now) for i in range(len(node.inputs))], node.keywords) for now in rounds]
+    terms = [evaluated(row, [argument(i, now) for i in range(len(node.inputs))], node.keywords) for now in rounds]
     return sum(terms[1:], terms[0])
 
 
-def _evaluated(row: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
+def evaluated(row: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
     """The row's function, of Tensors too."""
     formula = row.formula
+    if "call" in keywords:
+        positional, options = filled(keywords["call"], arguments)
+        return results(row.function(*positional, **options))
     if formula.starred:
         position = formula.arrays.index(formula.starred)
         arguments = [*arguments[:position], tuple(arguments[position:])]

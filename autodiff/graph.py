@@ -62,24 +62,27 @@ class Node:
 class Variable:
     """What stays the same while a leaf's value is replaced: its gradient and its name.
 
-    `immutable`: a constant's. `inner`: an argument of an expression that stands for a function. `closed`: an argument of a transform that has ended; nobody asks for its gradient again. `hooks` see its gradient.
+    `immutable`: a constant's. `inner`: an argument of an expression that stands for a function. `closed`: an argument of a transform that has ended; nobody asks for its gradient again. `tracer`: it stands
+    for other values, too. `hooks` see its gradient.
     """
 
-    __slots__ = ("__weakref__", "closed", "grad", "hooks", "immutable", "index", "inner", "name")
+    __slots__ = ("__weakref__", "closed", "grad", "hooks", "immutable", "index", "inner", "name", "tracer")
 
     name: str | None
     grad: Any
     immutable: bool
     closed: bool
     inner: bool
+    tracer: bool
     hooks: tuple[Callable[[Any], Any], ...]
     index: int
 
-    def __init__(self, name: str | None = None, immutable: bool = False, inner: bool = False) -> None:
+    def __init__(self, name: str | None = None, immutable: bool = False, inner: bool = False, tracer: bool = False) -> None:
         self.name = name
         self.grad = None
         self.immutable = immutable
         self.inner = inner
+        self.tracer = tracer
         self.hooks = ()
         self.closed = False
         self.index = next_index()  # earlier than every version

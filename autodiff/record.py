@@ -27,9 +27,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from .errors import GradientError, explained
+from .errors import GradientError, TracedValueError, explained
 from .expressions import define
-from .graph import NOTHING, Node, next_index, node_of
+from .graph import NOTHING, Graph, Node, next_index, node_of
 from .operands import constant_operand, plain_operand, starred_operands
 from .primitive import TABLE, Primitive
 from .watch import watch_over
@@ -70,6 +70,8 @@ class no_grad:
             raise TypeError("no_grad is called first: write `@no_grad()`, or `with no_grad():`")
 
     def __enter__(self) -> None:
+        if _tracing.get():
+            raise TracedValueError("no_grad() inside vmap would take values out of the program: use .detach()")
         _mode.set(_mode.get() + NO_GRAD)
 
     def __exit__(self, *exception: object) -> None:
@@ -130,6 +132,30 @@ def resumed(paused_now: int = 0) -> Generator[None]:
         yield
     finally:
         _mode.reset(token)
+
+
+_tracing: ContextVar[int] = ContextVar("tracing", default=0)  # how many functions are being recorded for other values
+
+
+@contextmanager
+def traced() -> Generator[None]:
+    """A context in which a program is recorded that will be computed again, for other values."""
+    token = _tracing.set(_tracing.get() + 1)
+    try:
+        yield
+    finally:
+        _tracing.reset(token)
+
+
+def tracing() -> bool:
+    """Whether a function is being recorded for other values."""
+    return _tracing.get() > 0
+
+
+def may_leave(node: Node, action: str) -> None:
+    """Raise where a value that stands for others would be taken out of the program that is being recorded."""
+    if _tracing.get() and any(x.variable and x.variable.tracer and not x.variable.closed for x in Graph([node]).leaves):
+        raise TracedValueError(f"{action} of a value that differs from call to call: inside vmap use np.where")
 
 
 class anomaly:

@@ -17,7 +17,8 @@ from .guards import read_only
 from .methods import Methods, install
 from .operands import numbers
 from .primitive import ALIASES, COMPOSED, CREATES, INSPECTS, TABLE
-from .record import RECORDERS, keyword_names, recorder
+from .record import RECORDERS, keyword_names, may_leave, recorder, tracing
+from .rules.engine import detached
 from .rules.ufunc import ufunc_row
 
 _NUMBER_REMEDY = (
@@ -64,6 +65,7 @@ class Tensor(Methods):
 
     def numpy(self) -> np.ndarray:
         """The value as a read-only array, without gradient."""
+        may_leave(self._current()[1], ".numpy()")
         return read_only(self._read())
 
     @property
@@ -139,16 +141,18 @@ class Tensor(Methods):
 
     def item(self, *index: int) -> Any:
         """The only element (or the one at `index`) as a Python number, without gradient."""
+        may_leave(self._current()[1], ".item()")
         value = self._read()
         return value.item(*index) if isinstance(value, np.generic) else np.asarray(value).item(*index)
 
     def tolist(self) -> Any:
         """The values as nested lists of Python numbers, without gradient."""
+        may_leave(self._current()[1], ".tolist()")
         return np.asarray(self._read()).tolist()
 
     def detach(self) -> Tensor:
         """The same value, cut off: without gradient."""
-        return self._plain(self._read())
+        return recorder(detached, Tensor)(self) if tracing() else self._plain(self._read())
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -310,6 +314,7 @@ class Tensor(Methods):
         return bool((self == value).numpy().any())
 
     def __bool__(self) -> bool:
+        may_leave(self._current()[1], "the truth")
         return bool(self._read())
 
     def __float__(self) -> float:
@@ -395,6 +400,7 @@ def _let_go(value: Any, action: str, remedy: str = _NUMBER_REMEDY) -> Any:
         return value
     if value.requires_grad:
         raise leaves_the_graph(describe(value, "a Tensor"), action, remedy.format(t=value.name or "t"))
+    may_leave(value._node, action)
     return value._read()
 
 

@@ -95,7 +95,8 @@ class Trace:
             if tensor.is_leaf:
                 cast(Variable, tensor._node.variable).closed = True
         outputs = [t._current()[1] for t in leaves(self.output) if isinstance(t, Tensor)]
-        return any(x.needs and not cast(Variable, x.variable).closed for x in Graph(outputs).leaves)
+        variables = [x.variable for x in Graph(outputs).leaves if x.variable and (x.needs or x.variable.tracer)]
+        return any(not variable.closed for variable in variables)
 
     def pulled(self, output: Tensor, gradient: Any = None, record: bool = False) -> list[Any]:
         """The gradients of all arrays."""

@@ -1,6 +1,7 @@
 """The engine's own rows: what no user writes, but gradients and compositions are made of.
 
     taken(x, y)             y where x is true; elsewhere a zero that stays zero, whatever it is multiplied by
+    detached(x)             x as a constant
     part(x, index, count)   one of the results of a function that has several
 """
 
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..cotangents import Masked, Parts
-from ..primitive import linear, own, special
+from ..primitive import constant, linear, own, selecting
 
 
 @own
@@ -25,12 +26,23 @@ def taken(x: Any, y: Any) -> Any:
     return Masked.of(np.where(x, y, 0), mask)
 
 
+@own
+def detached(x: Any) -> Any:
+    """x without its gradient: `.detach()` of a value that stands for others.
+
+    >>> detached(3.0)
+    3.0
+    """
+    return x
+
+
 def part(x: Any, index: int, count: int) -> Any:
     """One of the results of a function that has several."""
     return x[index]
 
 
 # fmt: off
-special(taken, "taken(x, y)",                      None, "taken(x, g)")
+selecting(taken, "taken(x, y)",                      None, "taken(x, g)")
 linear(part,   "part(x, index=..., count=...)",    "Parts.only(g, index, count)")
+constant(detached, "detached(x)")
 # fmt: on
