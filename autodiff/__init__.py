@@ -29,6 +29,7 @@ To understand the engine, read primitive, rules/elementwise and derivative.
 
 from . import errors
 from .batching import vmap
+from .checkpoint import checkpoint
 from .custom import primitive
 from .readers.coverage import coverage
 from .record import anomaly, no_grad
@@ -39,7 +40,7 @@ from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "anomaly", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
+    "Tensor", "anomaly", "checkpoint", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
     "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
     "vmap",
 ]  # fmt: skip

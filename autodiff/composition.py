@@ -14,7 +14,7 @@ import numpy as np
 
 from .cotangents import SEVERAL, Parts
 from .derivative import pull
-from .errors import MissingRuleError, explained
+from .errors import MissingRuleError, ShapeError, explained
 from .graph import Node, Variable, leaf, node_of
 from .operands import constant_operand, plain_operand, snapshot
 from .primitive import COMPOSED, TABLE, Composed
@@ -28,7 +28,8 @@ from .watch import watch_over
 
 def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
     """Call NumPy's function, and remember the call."""
-    arguments, options, out = _without_out(row, arguments, dict(keywords))
+    given = {key: value for key, value in keywords.items() if value is not np._NoValue}  # as NumPy's own code passes on
+    arguments, options, out = _without_out(row, arguments, given)
     if row.inlined:
         result = row.composition(*arguments, **options)
         if not any(isinstance(item, Stored) for item in leaves((arguments, options))):  # `like=` asked for a Tensor
@@ -39,9 +40,9 @@ def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str
     values = tuple(value for value, _ in operands)
     plain_arguments, plain_options = filled(call, values)
     try:
-        result = row.function(*plain_arguments, **plain_options)
+        result = row.call(*plain_arguments, **plain_options)
     except Exception as error:
-        arrays = tuple(item for item in leaves((arguments, options)) if hasattr(item, "shape"))
+        arrays = tuple(x for x in leaves((arguments, options)) if hasattr(x, "shape") and not isinstance(x, type))
         raise explained(error, row.title, arrays) from None
     if row.view and any(np.may_share_memory(result, value) for value in values):  # writes have to reach the argument
         return row.composition(*arguments, **options)
@@ -134,6 +135,8 @@ class _Rule:
         found: list[tuple[Node, Any]] = []
         for output, gradient in pairs:
             if gradient is not None and isinstance(output, Stored) and output._current()[1].needs:
+                if output.shape != gradient.shape:
+                    raise ShapeError(f"{node.primitive.title}: no derivative for this call: {output.shape}, {gradient.shape}")
                 pulled = pull(output._node, gradient, set(sources), record=tensor_of if recording else None)
                 found += [(x, pulled[s]) for x, s in zip(inputs, sources, strict=True) if s in pulled]
         return found

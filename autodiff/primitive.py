@@ -291,7 +291,7 @@ class Composed(Primitive):
     def evaluate(self, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
         """The forward pass, on the values of a node's inputs."""
         arguments, options = filled(keywords["call"], values)
-        return results(self.function(*arguments, **options))
+        return results(self.call(*arguments, **options))
 
 
 COMPOSED: dict[Callable[..., Any], Composed] = {}  # of these, also the calls that a row of TABLE does not take

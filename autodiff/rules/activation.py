@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import elementwise, own, special
+from ..primitive import elementwise, own, selecting, special
 from . import reduction
+from .engine import taken
 
 # Where sigmoid(x) is 1 to the last bit and exp(x) does not overflow yet; and 1. NumPy takes 0-d arrays faster than floats.
 _SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40), ("g", 50))}
@@ -53,6 +54,12 @@ def softplus(x: Any) -> Any:
     array([0.00000000e+00, 6.93147181e-01, 1.00000000e+04])
     """
     return np.logaddexp(x, 0)
+
+
+@np.errstate(all="ignore")
+def gap(x: Any, y: Any) -> Any:
+    """x - y, and 0 for equal infinities: such a tie is shared equally."""
+    return np.where((x == y) & np.isinf(x), 0, x - y)
 
 
 def _floating(x: Any) -> Any:
@@ -103,7 +110,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
 # fmt: off
 elementwise(sigmoid,  "sigmoid(x)",                               "out * (1 - out)")
 elementwise(softplus, "softplus(x)",                              "sigmoid(x)")
-special(relu,         "relu(x)",                                  "np.where(out <= 0, 0, g)", kinks={(0,): (0,)})
+selecting(relu,         "relu(x)",                                  "taken(np.logical_not(out <= 0), g)", kinks={(0,): (0,)})
 special(logsumexp,    "logsumexp(x, axis=None, keepdims=False)",  "reduction.spread(g, x.shape, axis, keepdims) * np.exp(x - reduction.spread(out, x.shape, axis, keepdims))")
 special(softmax,      "softmax(x, axis=-1)",                      "out * (g - (g * out).sum(axis=axis, keepdims=True))")
 special(log_softmax,  "log_softmax(x, axis=-1)",                  "g - np.exp(out) * g.sum(axis=axis, keepdims=True)")

@@ -1,8 +1,8 @@
-"""Functions that make arrays of others: from nested lists, between ends, by padding, by a user's function.
+"""Functions that make arrays of others: from nested lists, between two ends, with a border, by a user's function.
 
-    composed(function, NumPy's call, an equal expression)
+    composed(function, NumPy's call, an equal expression)        inlined(function, NumPy's call, what is recorded in its place)
 
-`array`, `asarray`, `full` and their like ask no protocol but with `like=`: `np.array([[a, b], [c, d]], like=a)`.
+`array`, `asarray`, `full` and their like reach us with `like=` only: `np.array([[a, b], [c, d]], like=a)`.
 """
 # ruff: noqa: E501
 
@@ -14,100 +14,192 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import composed, inlined, linear, own
+from ..primitive import CREATES, composed, inlined, linear, own
+from .shape import array as joined
 
-Pair = tuple[int, int]
-
-
-# --- from nested lists, as another kind of array ----------------------------------------------------------------------
-
-
-def joined(x: Any) -> Any:
-    """Nested lists as one array."""
-    if not isinstance(x, (list, tuple)):
-        return x
-    return np.stack([joined(item) for item in x]) if len(x) else np.zeros(0)
-
-
-def other(dtype: Any, x: Any) -> Any:
-    """The dtype, but None where x has it."""
-    return None if getattr(x, "dtype", None) == dtype else dtype
+# --- of nested lists, and as another kind of array --------------------------------------------------------------------
 
 
 @own
-def as_array(x: Any, function: Callable[..., Any], **keywords: Any) -> Any:
-    """np.asarray and its like, as a view of x wherever NumPy makes no copy."""
-    return function(x, **keywords)
+def as_array(x: Any, make: Callable[..., Any], dtype: Any = None, options: Any = ()) -> Any:
+    """np.asarray or one of its like, of one array: a view of it, unless NumPy copies.
+
+    >>> as_array(np.arange(2), make=np.array, options={"ndmin": 2})
+    array([[0, 1]])
+    """
+    return make(x, dtype=dtype, **dict(options))
 
 
-# --- between ends -----------------------------------------------------------------------------------------------------
+def making(make: Callable[..., Any]) -> Callable[..., Any]:
+    """What np.asarray or one of its like records: of nested lists their stack."""
+
+    def record(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Any:
+        dtype = None if getattr(a, "dtype", None) == dtype else dtype
+        return as_array(joined(a), make=make, dtype=dtype, options=options | ({"order": order} if order else {}))
+
+    return record
+
+
+# --- between two ends -------------------------------------------------------------------------------------------------
 
 
 def progress(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
-    """How far from start to stop, from 0 to 1, each of the numbers lies: along a new first axis."""
-    steps = np.linspace(0, 1, num, endpoint, dtype=np.result_type(start, stop, 1.0))
-    return steps.reshape((-1,) + (1,) * max(np.ndim(start), np.ndim(stop)))
+    """How far from start to stop each of the numbers is, from 0 to 1, along a new first axis."""
+    t = np.linspace(0, 1, num, endpoint, dtype=np.result_type(start, stop, 1.0))
+    return t.reshape((-1,) + (1,) * max(np.ndim(start), np.ndim(stop)))
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0, *, device: Any = None) -> Any:
-    start, stop, parts = joined(start), joined(stop), num - endpoint
+def between(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
+    """np.linspace, along the first axis."""
     t = progress(start, stop, num, endpoint)
-    between = np.moveaxis(start * (1 - t) + stop * t, 0, axis)
-    step = (stop - start) / parts if parts > 0 else math.nan
-    return (between, step) if retstep else between
+    return start * (1 - t) + stop * t
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
-    start, stop, base = joined(start), joined(stop), joined(base)
+def step(start: Any, stop: Any, count: int) -> Any:
+    """The distance of neighbours of np.linspace."""
+    return (stop - start) / count if count > 0 else math.nan
+
+
+def between_powers(start: Any, stop: Any, num: int, endpoint: bool, base: Any, axis: int) -> Any:
+    """np.logspace."""
     if np.ndim(base):
         start, stop, base = np.broadcast_arrays(start, stop, base)
         base = np.expand_dims(base, axis)
-    return base ** np.linspace(start, stop, num, endpoint, axis=axis)
+    return np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
 
 
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    start, stop = joined(start), joined(stop)
+def between_in_ratio(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
+    """np.geomspace, along the first axis. In the complex plane it takes the shorter way round from start to stop."""
     t, sign = progress(start, stop, num, endpoint), np.sign(start)
-    return np.moveaxis(sign * (start / sign) ** (1 - t) * (stop / sign) ** t, 0, axis)
+    return sign * (start / sign) ** (1 - t) * (stop / sign) ** t
 
 
-# --- padding ----------------------------------------------------------------------------------------------------------
+def bin_edges(a: Any, bins: Any, range: Any, weights: Any) -> Any:
+    """np.histogram_bin_edges: from the least number to the greatest in equal steps, if nothing else is said."""
+    if np.ndim(bins):
+        return joined(bins)
+    if range is None:
+        range = (np.min(a), np.max(a)) if np.size(a) else (0.0, 1.0)
+    low, high = range if range[0] != range[1] else (range[0] - 0.5, range[1] + 0.5)
+    return np.linspace(low, high, len(np.histogram_bin_edges(a, bins, range, weights)))
+
+
+# --- with a border ----------------------------------------------------------------------------------------------------
 
 STATISTICS = {"maximum": np.max, "mean": np.mean, "median": np.median, "minimum": np.min}
 
 
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
-    """One axis after the other, each moved to the front."""
-    x, widths = joined(array), pairs(pad_width, np.ndim(array))
+def padded(x: Any, pad_width: Any, mode: Any, options: dict[str, Any]) -> Any:
+    """np.pad: one axis after the other, each in its turn the first."""
+    widths = pairs(pad_width, x.ndim).tolist()
     if callable(mode):
-        return padded_by(mode, np.pad(x, widths), widths, kwargs)
-    odd = kwargs.pop("reflect_type", "even") == "odd"
-    values = pairs(next(iter(kwargs.values()), None), x.ndim)
+        return padded_by(mode, np.pad(x, widths), widths, options)
+    extend = reflected if options.pop("reflect_type", "even") == "odd" else extended
+    values = next(iter(options.values()), None)
+    if mode in STATISTICS:
+        values = pairs(sum(x.shape) if values is None else values, x.ndim).tolist()
+    else:
+        values = pairs(0 if values is None else values, x.ndim).astype(x.dtype)
     for axis, (width, value) in enumerate(zip(widths, values, strict=True)):
-        front = np.moveaxis(x, axis, 0)
-        front = reflected(front, width, mode) if odd else extended(front, width, mode, value)
-        x = np.moveaxis(front, 0, axis)
+        if any(width):
+            x = np.moveaxis(extend(np.moveaxis(x, axis, 0), width, mode, value), 0, axis)
     return x
 
 
 def pairs(values: Any, ndim: int) -> Any:
-    """What belongs before and after each axis, of all the forms in which np.pad takes it."""
+    """What stands before and what after each axis, from any of the forms that np.pad takes."""
     if isinstance(values, dict):
         values = [np.broadcast_to(values.get(axis, values.get(axis - ndim, 0)), 2) for axis in range(ndim)]
-    return [(None, None)] * ndim if values is None else list(np.broadcast_to(joined(values), (ndim, 2)))
+    return np.broadcast_to(joined(values), (ndim, 2))
 
 
-def extended(x: Any, width: Any, mode: str, value: Any) -> Any:
-    """x with `width` more rows before and after it."""
-    if mode == "linear_ramp":
-        before, after = (np.linspace(0 if end is None else end, edge, n, endpoint=False) for end, edge, n in zip(value, (x[0], x[-1]), width, strict=True))
-        return np.concatenate([before, x, after[::-1]])
-    if mode in ("constant", "empty"):
-        ends = [np.zeros_like(x[:0].sum(axis=0)) if end is None else end for end in value]
-    elif mode in STATISTICS:
-        chosen = (x if value[0] is None else x[: value[0]], x if value[1] is None else x[max(len(x) - value[1], 0) :])
-        ends = [STATISTICS[mode](part, axis=0) for part in chosen]
+def extended(x: Any, width: list[int], mode: str, value: Any) -> Any:
+    """x with as many more rows before and after it as `width` says."""
+    ends: Any
+    if mode in STATISTICS:
+        ends = [STATISTICS[mode](rows[:length], axis=0) for rows, length in zip((x, x[::-1]), value, strict=True)]
+    elif mode == "linear_ramp":
+        ends = [np.linspace(end, edge, n, endpoint=False) for end, edge, n in zip(value, (x[0], x[-1]), width, strict=True)]
+        ends[1] = ends[1][::-1]
+    elif mode in ("constant", "empty"):
+        ends = value
     else:
         return x[np.pad(np.arange(len(x)), width, mode)]
-    before, after = (np.broadcast_to(end, (n, *x.shape[1:])).astype(x.dtype) for end, n in zip(ends, width, strict=True))
+    before, after = (np.broadcast_to(end, (n, *x.shape[1:])) for end, n in zip(ends, width, strict=True))
     return np.concatenate([before, x, after])
+
+
+def reflected(x: Any, width: list[int], mode: str, value: Any) -> Any:
+    """As `extended`, turned about the first and the last row, and again about those of the result, as often as it takes."""
+    (before, after), period = width, max(len(x) - (mode == "reflect"), 1)
+    while before or after:
+        turn = [min(before, period), min(after, period)]
+        x = 2 * extended(x, turn, "edge", value) - extended(x, turn, mode, value)
+        before, after = before - turn[0], after - turn[1]
+    return x
+
+
+def padded_by(function: Callable[..., Any], x: Any, widths: list[list[int]], options: dict[str, Any]) -> Any:
+    """x, after a user's function wrote the border of each vector in it."""
+    for axis, width in enumerate(widths):
+        vectors = np.moveaxis(x, axis, -1)
+        for index in np.ndindex(vectors.shape[:-1]):
+            function(vectors[(*index, ...)], tuple(width), axis, options)
+    return x
+
+
+# --- by a user's function ---------------------------------------------------------------------------------------------
+
+
+def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """As NumPy's: the first result decides the dtype."""
+    axis = axis % arr.ndim if -arr.ndim <= axis < 0 else axis
+    rows = np.moveaxis(arr, axis, -1)
+    results = [joined(func1d(rows[(*index, ...)], *args, **kwargs)) for index in np.ndindex(rows.shape[:-1])]
+    if not results:
+        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+    size, dtype = np.shape(results[0]), np.result_type(results[0])
+    table = np.stack([np.broadcast_to(result, size) for result in results]).reshape((*rows.shape[:-1], *size))
+    table = np.moveaxis(table, tuple(range(-len(size), 0)), tuple(range(axis, axis + len(size))))
+    return table if table.dtype == dtype else table.astype(dtype)
+
+
+def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
+    """As NumPy's own, which begins by making an array of a."""
+    ndim = a.ndim
+    for axis in axes if np.ndim(axes) else (axes,):
+        axis = axis + ndim if axis < 0 else axis
+        result = func(a, axis)
+        a = result if result.ndim == ndim else np.expand_dims(result, axis)
+        if a.ndim != ndim:
+            raise ValueError("function is not returning an array of the correct shape")
+    return a
+
+
+# fmt: off
+linear(as_array,              "as_array(x, make=..., dtype=None, options=())", "g",                       view=True)  # axes that were put before it are summed over by the engine
+inlined(np.array,             "array(object, dtype=None, *, copy=True, order='K', subok=False, ndmin=0)", making(np.array))
+inlined(np.asarray,           "asarray(a, dtype=None, order=None, *, device=None, copy=None)",     making(np.asarray))
+inlined(np.asanyarray,        "asanyarray(a, dtype=None, order=None, *, device=None, copy=None)",  making(np.asanyarray))
+inlined(np.ascontiguousarray, "ascontiguousarray(a, dtype=None)",                                  making(np.ascontiguousarray))
+inlined(np.asfortranarray,    "asfortranarray(a, dtype=None)",                                     making(np.asfortranarray))
+inlined(np.require,           "require(a, dtype=None, requirements=None)",                         making(np.require))
+composed(np.full,             "full(shape, fill_value, dtype=None, order='C', *, device=None)",    "np.broadcast_to(joined(fill_value), shape)")
+composed(np.full_like,        "full_like(a, fill_value, dtype=None, order='K', subok=True, shape=None, *, device=None)", "np.broadcast_to(joined(fill_value), np.shape(a) if shape is None else shape)")
+
+composed(np.linspace,         "linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None)",
+                              "(np.moveaxis(between(joined(start), joined(stop), num, endpoint), 0, axis), step(joined(start), joined(stop), num - endpoint))[slice(2) if retstep else 0]")
+composed(np.logspace,         "logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0)", "between_powers(joined(start), joined(stop), num, endpoint, joined(base), axis)")
+composed(np.geomspace,        "geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0)", "np.moveaxis(between_in_ratio(joined(start), joined(stop), num, endpoint), 0, axis)")
+composed(np.histogram_bin_edges, "histogram_bin_edges(a, bins=10, range=None, weights=None)",      "bin_edges(a, bins, range, weights)")
+composed(np.vander,           "vander(x, N=None, increasing=False)",                               "x[:, None] ** np.arange(len(x) if N is None else N)[:: 1 if increasing else -1]")
+composed(np.ix_,              "ix_(*args)",                                                        "tuple(np.reshape(x, (1,) * i + (-1,) + (1,) * (len(args) - i - 1)) for i, x in enumerate(args))")
+composed(np.pad,              "pad(array, pad_width, mode='constant', **kwargs)",                  "padded(array, pad_width, mode, kwargs)")
+
+inlined(np.apply_along_axis,  "apply_along_axis(func1d, axis, arr, *args, **kwargs)",              apply_along_axis)
+inlined(np.apply_over_axes,   "apply_over_axes(func, a, axes)",                                    apply_over_axes)
+inlined(np.fromfunction,      "fromfunction(function, shape, *, dtype=float, **kwargs)",           "function(*np.indices(shape, dtype=dtype), **kwargs)")
+# fmt: on
+
+CREATES |= {np.zeros_like, np.ones_like, np.empty_like, np.zeros, np.ones, np.empty, np.eye, np.identity, np.tri, np.arange}
+CREATES |= {np.fromiter, np.frombuffer, np.fromstring, np.fromfile, np.loadtxt, np.genfromtxt}

@@ -9,12 +9,15 @@ the index and leaves `ARRAY` in their places, `join` puts them back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..primitive import linear, own
+from ..cotangents import Masked, unmasked
+from ..primitive import composed, linear, own
+from .engine import taken
+from .shape import array
 
 Index = Any
 ARRAY = type("ARRAY", (), {"__repr__": lambda self: "ARRAY", "__reduce__": lambda self: "ARRAY"})()
@@ -52,7 +55,18 @@ def getitem(x: Any, y: Sequence[Any] = (), index: Index = ()) -> Any:
 
 @own
 def scatter(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index = ()) -> Any:
-    """The transpose of `getitem`: zeros of `shape`, with x added at the index (where that repeats, more than once)."""
+    """The transpose of `getitem`: zeros of `shape`, with x added at the index (where that repeats, more than once).
+
+    What a mask as the index lets no one read was not taken.
+    """
+    out = _scattered(unmasked(x), y, shape, index)
+    mask = getattr(x, "mask", None)
+    if mask is None and not _selects(y):
+        return out
+    return Masked.of(out, _scattered(np.ones(x.shape, bool) if mask is None else mask, y, shape, index))
+
+
+def _scattered(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index) -> Any:
     out = np.zeros(shape, x.dtype)
     if _repeats(y):
         np.add.at(out, join(index, y), x)
@@ -69,6 +83,13 @@ def put(x: Any, y: Any, z: Sequence[Any] = (), index: Index = ()) -> Any:
     return out
 
 
+def unwritten(g: Any, z: Sequence[Any], index: Index) -> Any:
+    """The gradient of what `put` left as it was."""
+    if isinstance(g, Masked) or _selects(z):
+        return taken(put(np.ones_like(g, dtype=bool), False, z, index=index), g)
+    return put(g, 0, z, index=index)
+
+
 def last_written(g: Any, z: Sequence[Any], index: Index) -> Any:
     """The gradient of what `put` wrote: g at the index; where that repeats, only the last write is seen."""
     read = getitem(g, z, index=index)
@@ -80,13 +101,57 @@ def last_written(g: Any, z: Sequence[Any], index: Index) -> Any:
     return np.where(order[join(index, z)] == turns, read, 0)
 
 
+def _selects(arrays: Sequence[Any]) -> bool:
+    """Whether an index with these arrays is a mask."""
+    return any(array.dtype.kind == "b" for array in arrays)
+
+
 def _repeats(arrays: Sequence[Any]) -> bool:
     """Whether an index with these arrays may name an element twice."""
     return any(array.dtype.kind != "b" for array in arrays)
 
 
+def places(x: Any) -> Any:
+    """For each element the place where it stands in x: a function that moves elements moves their places as well."""
+    return np.arange(np.size(x)).reshape(np.shape(x))
+
+
+def along(x: Any, axis: int | None, index: Callable[[int], Any]) -> Any:
+    """x at an index along one axis, or of the flattened x, that depends on how many elements there are."""
+    if axis is None:
+        x, axis = np.ravel(x), 0
+    return x[(slice(None),) * (axis % x.ndim) + (index(x.shape[axis]),)]
+
+
+def within(indices: Any, size: int, mode: str) -> Any:
+    """Indices as `mode` means them where they are beyond the ends."""
+    return (np.clip(indices, 0, size - 1) if mode == "clip" else np.mod(indices, size)).astype(np.intp)
+
+
+def passing(condition: Any, size: int) -> Any:
+    """Which of so many elements a condition lets pass: what it does not reach, it does not."""
+    passed = np.ravel(np.not_equal(condition, 0))[:size]
+    return np.concatenate([passed, np.zeros(size - passed.size, bool)])
+
+
+def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
+    """np.insert."""
+    arr, values = array(arr), array(values)
+    where = np.insert(places(arr), obj, places(values) + arr.size, axis)
+    return np.concatenate((arr, values), axis=None, dtype=arr.dtype, casting="unsafe")[where]
+
+
 # fmt: off
-linear(getitem,  "getitem(x, *y, index=())",           "scatter(g, y, shape=x.shape, index=index)", None, view=True, title="t[...]")
+linear(getitem,  "getitem(x, *y, index=())",            "scatter(g, y, shape=x.shape, index=index)", None, view=True, title="t[...]")
 linear(scatter,  "scatter(x, *y, shape=..., index=())", "getitem(g, y, index=index)",                None)
-linear(put,      "put(x, y, *z, index=())",            "put(g, 0, z, index=index)",                 "last_written(g, z, index)", None, title="t[...] = value")
+linear(put,      "put(x, y, *z, index=())",             "unwritten(g, z, index)",                    "last_written(g, z, index)", None, title="t[...] = value")
+
+composed(np.take,            "take(a, indices, axis=None, out=None, mode='raise')",  "along(a, axis, lambda n: within(indices, n, mode))")
+composed(np.compress,        "compress(condition, a, axis=None, out=None)",          "along(a, axis, lambda n: passing(condition, n))")
+composed(np.extract,         "extract(condition, arr)",                              "along(arr, None, lambda n: passing(condition, n))")
+composed(np.delete,          "delete(arr, obj, axis=None)",                          "along(arr, axis, lambda n: np.isin(np.arange(n), np.delete(np.arange(n), obj)))")
+composed(np.take_along_axis, "take_along_axis(arr, indices, axis=-1)",               "np.ravel(arr)[np.take_along_axis(places(arr), indices, axis)]")
+composed(np.repeat,          "repeat(a, repeats, axis=None)",                        "np.ravel(a)[np.repeat(places(a), repeats, axis)]")
+composed(np.tile,            "tile(A, reps)",                                        "np.ravel(A)[np.tile(places(A), reps)]")
+composed(np.insert,          "insert(arr, obj, values, axis=None)",                  insert)
 # fmt: on

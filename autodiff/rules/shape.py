@@ -1,20 +1,23 @@
 """Functions that move elements and change none: each transpose moves them back.
 
     linear(function, formula, the transpose applied to g)
+    composed(function, signature, an equal expression)      without one: NumPy's own code, run on Tensors
 
-A `view` row may share the memory of its argument, as NumPy's does.
+A `view` row may share the memory of its argument, as NumPy's does; what is `inlined` is made of such rows.
 """
 # ruff: noqa: E501
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..errors import GradientError
-from ..primitive import CREATES, INSPECTS, linear, own
+from ..primitive import composed, inlined, linear, own
 
 
 @own
@@ -37,12 +40,27 @@ def identity(x: Any) -> Any:
     return x
 
 
-def reshape(x: Any, shape: Any, order: Any = "C") -> Any:
+@own
+def on_diagonal(x: Any, shape: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The transpose of np.diagonal: zeros of `shape`, with x on a diagonal.
+
+    >>> on_diagonal(np.array([1.0, 2.0]), shape=(2, 3), offset=1)
+    array([[0., 1., 0.],
+           [0., 0., 2.]])
+    """
+    out = np.zeros(shape, x.dtype)
+    diagonal = np.diagonal(out, offset, axis1, axis2)
+    diagonal.flags.writeable = True
+    diagonal[...] = x
+    return out
+
+
+def reshape(x: Any, shape: Any, order: Any = "C", **copy: Any) -> Any:
     """np.reshape, whose `shape` was called `newshape` until NumPy 2.1."""
-    return x.reshape(shape, order=order)
+    return x.reshape(shape, order=order, **copy)
 
 
-def fixed_order(order: str = "C", **keywords: Any) -> None:
+def fixed_order(order: str = "C", **_: Any) -> None:
     """Refuse an order of reading elements that depends on how they lie in memory."""
     if order not in ("C", "F"):
         raise GradientError(f"order={order!r} depends on how the elements lie in memory: write order='C' or order='F'")
@@ -61,22 +79,122 @@ def pieces(g: Any, shapes: list[tuple[int, ...]], axis: int | None) -> list[Any]
     return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)] if axis is None else parts
 
 
+def array(nested: Any) -> Any:
+    """Lists of arrays, and lists of such lists, as one array."""
+    return np.stack([array(item) for item in nested]) if isinstance(nested, (list, tuple)) and nested else nested
+
+
+NEW_AXES = {(0, 1): 0, (0, 2): (0, 1), (1, 2): 0, (0, 3): (0, 1, 2), (1, 3): (0, 2), (2, 3): 2}
+
+
+def at_least(ndim: int, arrays: Sequence[Any]) -> Any:
+    """np.atleast_1d, np.atleast_2d, np.atleast_3d."""
+    found = tuple(
+        x if getattr(x, "ndim", 0) >= ndim else np.expand_dims(x, NEW_AXES.get((np.ndim(x), ndim), ())) for x in arrays
+    )
+    return found[0] if len(found) == 1 else found
+
+
+def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
+    """np.broadcast_arrays."""
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(x if getattr(x, "shape", None) == shape else np.broadcast_to(x, shape) for x in args)
+
+
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
+    """np.meshgrid."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+    axes = list(range(len(xi)))
+    if indexing == "xy":
+        axes[:2] = axes[:2][::-1]
+    grid = [np.reshape(x, [-1 if i == axis else 1 for i in range(len(xi))]) for x, axis in zip(xi, axes, strict=True)]
+    spread = grid if sparse else np.broadcast_arrays(*grid)
+    return tuple(x.copy() for x in spread) if copy else spread
+
+
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """np.rot90."""
+    first, second = axes
+    flipped = np.flip(m, [(), (second,), (first, second), (first,)][k % 4])
+    return np.moveaxis(flipped, (first, second), (second, first) if k % 2 else (first, second))
+
+
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """np.trim_zeros."""
+    axes = range(filt.ndim) if axis is None else normalize_axis_tuple(axis, filt.ndim)
+    front, back = "f" in trim.lower(), "b" in trim.lower()
+    if len(trim) != front + back:
+        raise ValueError(f"unexpected character(s) in `trim`: {trim!r}")
+    cut = [slice(None)] * filt.ndim
+    for i, found in enumerate(np.argwhere(filt).T):
+        if i in axes:
+            start, stop = (int(found.min()), int(found.max()) + 1) if found.size else (None, 0)
+            cut[i] = slice(start if front else None, stop if back or not found.size else None)
+    return filt[tuple(cut)]
+
+
+def joined(arrays: Any) -> tuple[Any, int]:
+    """np.block of nested lists, and how deep they are nested."""
+    if not isinstance(arrays, list):
+        return arrays, 0
+    parts, depths = zip(*map(joined, arrays), strict=True)
+    axis = depths[0] + 1
+    ndim = max(axis, *map(np.ndim, parts))
+    return np.concatenate([np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x)) for x in parts], axis=-axis), axis
+
+
 # fmt: off
-linear(np.reshape,      "reshape(x, shape=..., order='C')",                        "g.reshape(x.shape, order=order)",          view=True, check=fixed_order, forward=reshape)
-linear(np.ravel,        "ravel(x, order='C')",                                      "g.reshape(x.shape, order=order)",          view=True, method=True, check=fixed_order)
-linear(np.squeeze,      "squeeze(x, axis=None)",                                    "g.reshape(x.shape)",                       view=True, method=True)
-linear(np.expand_dims,  "expand_dims(x, axis=...)",                                   "g.reshape(x.shape)",                       view=True)
-linear(np.transpose,    "transpose(x, axes=None)",                                  "np.transpose(g, inverse(axes))",           view=True)
-linear(np.swapaxes,     "swapaxes(x, axis1=..., axis2=...)",                            "np.swapaxes(g, axis1, axis2)",             view=True, method=True)
-linear(np.moveaxis,     "moveaxis(x, source=..., destination=...)",                     "np.moveaxis(g, destination, source)",      view=True)
-linear(np.flip,         "flip(x, axis=None)",                                       "np.flip(g, axis)",                         view=True)
-linear(np.broadcast_to, "broadcast_to(x, shape=...)",                                "g",                                        view=True)
-linear(np.copy,         "copy(x, order='K')",                                       "g")
-linear(np.concatenate,  "concatenate(*x, axis=0, out=None, dtype=None)",            "pieces(g, x.shape, axis)")
-linear(np.stack,        "stack(*x, axis=0, out=None, dtype=None)",                  "list(np.moveaxis(g, axis, 0))")
-linear(identity,        "identity(x)",                                              "g")
-linear(cast,            "cast(x, dtype=...)",                                      "g")
+linear(np.reshape,       "reshape(x, shape=..., order='C', copy=None)",                    "g.reshape(x.shape, order=order)",           view=True, check=fixed_order, forward=reshape, names={"newshape": "shape"})
+linear(np.ravel,         "ravel(x, order='C')",                                            "g.reshape(x.shape, order=order)",           view=True, method=True, check=fixed_order)
+linear(np.squeeze,       "squeeze(x, axis=None)",                                          "g.reshape(x.shape)",                        view=True, method=True)
+linear(np.expand_dims,   "expand_dims(x, axis=...)",                                       "g.reshape(x.shape)",                        view=True)
+linear(np.transpose,     "transpose(x, axes=None)",                                        "np.transpose(g, inverse(axes))",            view=True)
+linear(np.swapaxes,      "swapaxes(x, axis1=..., axis2=...)",                              "np.swapaxes(g, axis1, axis2)",              view=True, method=True)
+linear(np.moveaxis,      "moveaxis(x, source=..., destination=...)",                       "np.moveaxis(g, destination, source)",       view=True)
+linear(np.flip,          "flip(x, axis=None)",                                             "np.flip(g, axis)",                          view=True)
+linear(np.broadcast_to,  "broadcast_to(x, shape=..., subok=False)",                        "g",                                         view=True)
+linear(np.diagonal,      "diagonal(x, offset=0, axis1=0, axis2=1)",                        "on_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2)", view=True)
+linear(on_diagonal,      "on_diagonal(x, shape=..., offset=0, axis1=0, axis2=1)",          "np.diagonal(g, offset, axis1, axis2)")
+linear(np.copy,          "copy(x, order='K', subok=False)",                                "g")
+linear(np.roll,          "roll(x, shift=..., axis=None)",                                  "np.roll(g, np.negative(shift), axis)")
+linear(np.concatenate,   "concatenate(*x, axis=0, out=None, dtype=None, casting='same_kind')", "pieces(g, x.shape, axis)")
+linear(np.stack,         "stack(*x, axis=0, out=None, dtype=None, casting='same_kind')",   "list(np.moveaxis(g, axis, 0))")
+linear(identity,         "identity(x)",                                                    "g")
+linear(cast,             "cast(x, dtype=...)",                                             "g")
+
+# --- views ---
+inlined(np.fliplr,           "fliplr(m)",                                                  "np.flip(m, 1)")
+inlined(np.flipud,           "flipud(m)",                                                  "np.flip(m, 0)")
+inlined(np.rot90,            "rot90(m, k=1, axes=(0, 1))",                                 rot90)
+inlined(np.rollaxis,         "rollaxis(a, axis, start=0)")
+inlined(np.matrix_transpose, "matrix_transpose(x, /)",                                     "np.swapaxes(x, -1, -2)")
+inlined(np.diag,             "diag(v, k=0)",                                               "np.diagonal(v, k) if v.ndim == 2 else on_diagonal(v, shape=(v.shape[0] + abs(k),) * 2, offset=k)")
+inlined(np.atleast_1d,       "atleast_1d(*arys)",                                          "at_least(1, arys)")
+inlined(np.atleast_2d,       "atleast_2d(*arys)",                                          "at_least(2, arys)")
+inlined(np.atleast_3d,       "atleast_3d(*arys)",                                          "at_least(3, arys)")
+inlined(np.broadcast_arrays, "broadcast_arrays(*args, subok=False)",                       broadcast_arrays)
+inlined(np.meshgrid,         "meshgrid(*xi, copy=True, sparse=False, indexing='xy')",      meshgrid)
+inlined(np.split,            "split(ary, indices_or_sections, axis=0)")
+inlined(np.array_split,      "array_split(ary, indices_or_sections, axis=0)")
+inlined(np.hsplit,           "hsplit(ary, indices_or_sections)")
+inlined(np.vsplit,           "vsplit(ary, indices_or_sections)")
+inlined(np.dsplit,           "dsplit(ary, indices_or_sections)")
+inlined(np.trim_zeros,       "trim_zeros(filt, trim='fb', axis=None)",                     trim_zeros)
+if hasattr(np, "unstack"):   # since NumPy 2.1
+    inlined(np.unstack,      "unstack(x, /, *, axis=0)")
+    inlined(np.astype,       "astype(x, dtype, /, *, copy=True, device=None)",             "cast(x, dtype=dtype) if copy or x.dtype != dtype else x")
+
+# --- copies ---
+composed(np.append,          "append(arr, values, axis=None)",                             "np.concatenate((arr, array(values)), axis=axis)")
+composed(np.block,           "block(arrays)",                                              "joined(arrays)[0]")
+composed(np.column_stack,    "column_stack(tup)",                                          "np.concatenate([x if np.ndim(x) > 1 else np.reshape(x, (np.size(x), 1)) for x in tup], axis=1)")
+composed(np.dstack,          "dstack(tup)")
+composed(np.hstack,          "hstack(tup, *, dtype=None, casting='same_kind')")
+composed(np.vstack,          "vstack(tup, *, dtype=None, casting='same_kind')")
+composed(np.diagflat,        "diagflat(v, k=0)",                                           "np.diag(np.ravel(v), k)")
+composed(np.tril,            "tril(m, k=0)",                                               "np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 0)")
+composed(np.triu,            "triu(m, k=0)",                                               "np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 0, m)")
+composed(np.resize,          "resize(a, new_shape)")
 # fmt: on
 
-INSPECTS |= {np.shape, np.ndim, np.size, np.result_type, np.may_share_memory, np.shares_memory, np.array2string, np.array_repr, np.array_str}
-CREATES |= {np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.zeros, np.ones, np.empty, np.full, np.eye, np.identity, np.arange}

@@ -2,28 +2,23 @@
 
     composed(function, signature, an equal expression)
 
-Where a rule has to find elements first (the order of the data, the bin, the neighbours of a point), it does so by indices,
-which are constant almost everywhere.
+Where elements have to be found first (the order of the data, the bin of a number, its neighbours), it is by indices, which
+are constant almost everywhere.
 """
 # ruff: noqa: E501
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..primitive import composed, constants, linear
+from ..primitive import composed
+from .engine import detached
 from .indexing import ARRAY, scatter
 from .reduction import Axis, Shape, axes_of, kept, left, merged
-
-
-def array(x: Any) -> Any:
-    """x as one array: in a list there may be Tensors."""
-    if isinstance(x, (list, tuple)):
-        return np.stack([array(item) for item in x]) if x else np.zeros(0)
-    return x if hasattr(x, "dtype") else np.asarray(x)
+from .shape import array
 
 
 # --- averages ---------------------------------------------------------------------------------------------------------
@@ -38,7 +33,8 @@ def weights_for(weights: Any, shape: Shape, axis: Axis) -> Any:
     return ordered.reshape(tuple(size if i in axes else 1 for i, size in enumerate(shape)))
 
 
-def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
+def weighted(a: Any, axis: Axis, weights: Any, returned: bool, keepdims: bool) -> Any:
+    """The mean, or the sum with weights by the sum of the weights; and that, too, if it is to be returned."""
     a = array(a)
     if weights is None:
         mean = np.mean(a, axis, keepdims=keepdims)
@@ -50,23 +46,34 @@ def average(a: Any, axis: Axis = None, weights: Any = None, returned: bool = Fal
     return (mean, np.broadcast_to(total, mean.shape)) if returned else mean
 
 
-def rows(m: Any, rowvar: bool, dtype: Any) -> Any:
-    """Observations as a matrix with a row for each variable."""
-    matrix = np.atleast_2d(m).astype(dtype)
-    return matrix if rowvar or len(matrix) == 1 else matrix.T
+def covariance(m: Any, y: Any, rowvar: bool, ddof: float, fweights: Any, aweights: Any, dtype: Any) -> Any:
+    """The products of all pairs of variables, the rows, about their means."""
+    m, y, repeats, importance = array(m), array(y), array(fweights), array(aweights)
+    dtype = dtype or np.result_type(m, np.float64 if y is None else y, np.float64)
+    x = np.atleast_2d(m).astype(dtype)
+    x = x if rowvar or m.ndim == 1 else x.T
+    if y is not None:
+        y = np.atleast_2d(y).astype(dtype)
+        x = np.concatenate([x, y if rowvar or len(y) == 1 else y.T])
+    repeats, importance = 1 if repeats is None else repeats, 1 if importance is None else importance
+    weights = np.ones_like(np.real(x), shape=x.shape[1:]) * repeats * importance
+    total = np.sum(weights)
+    x = x - np.sum(x * weights, axis=1, keepdims=True) / total
+    freedom = np.maximum(total - ddof * np.sum(weights * importance) / total, 0)
+    return np.squeeze((x * weights) @ np.conj(x).T / freedom)
 
 
-def cov(
-    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, fweights: Any = None,
-    aweights: Any = None, *, dtype: Any = None,
-) -> Any:  # fmt: skip
-    m, y = array(m), m if y is None else array(y)
-    ...
+def correlation(c: Any) -> Any:
+    """A covariance by the deviations of both variables."""
+    if c.ndim == 0:
+        return c / c
+    deviation = np.sqrt(np.real(np.diagonal(c)))
+    return c / deviation[:, None] / deviation
 
 
 # --- quantiles --------------------------------------------------------------------------------------------------------
 
-# Where in the sorted data, counted from 0, the quantile q of n numbers lies (Hyndman and Fan, 1996; and NumPy's own).
+# Where in n sorted numbers, counted from 0, the quantile q lies: Hyndman and Fan (1996), and NumPy's own methods.
 POSITIONS: dict[str, Callable[[Any, Any], Any]] = {
     "inverted_cdf": lambda n, q: np.ceil(n * q) - 1,
     "averaged_inverted_cdf": lambda n, q: (np.floor(n * q) + np.ceil(n * q) - 1) / 2,
@@ -84,14 +91,152 @@ POSITIONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def quantile(
-    a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None, whole: int = 1, nan: bool = True
+def quantiles(
+    a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None, whole: int = 1, skip: bool = False
 ) -> Any:
-    """The quantiles q / whole: an element each, or something between two neighbours. Without `nan`, these do not count."""
-    a, q = array(a), array(q) if isinstance(q, (list, tuple)) else q
-    x, p = merged(a, axis), np.ravel(np.true_divide(q, whole))
-    present = np.logical_or(nan, ~np.isnan(x))
-    n = np.sum(present, axis=-1, dtype=p.dtype, keepdims=True)
+    """The quantiles q / whole, each an element or a point between two neighbours; `skip`: of all but nan."""
+    a, q = array(a), array(q)
+    if not a.size:
+        return np.mean(a, axis, keepdims=keepdims)
+    x, share = merged(a, axis), np.ravel(np.true_divide(q, whole))
+    missing = np.isnan(x)
+    if skip:
+        x = np.where(missing, np.nan, x)  # of which nothing comes back
     order = np.argsort(x, axis=-1)
-    x = np.where(present, x, np.nan)
-    ...
+    n = np.sum(~missing | (not skip), axis=-1, dtype=share.dtype, keepdims=True)
+
+    def element(i: Any) -> Any:
+        place = np.take_along_axis(order, np.clip(i, 0, n - 1).astype(int), axis=-1)
+        return np.take_along_axis(x, place, axis=-1)
+
+    if weights is None:
+        position = POSITIONS[method](n, share)
+    else:
+        weights = merged(np.broadcast_to(weights_for(weights, a.shape, axis), a.shape), axis)
+        position = first_reaching(share, np.take_along_axis(np.where(missing & skip, 0, weights), order, axis=-1))
+    before = np.floor(position)
+    part = (position - before).astype(np.result_type(x, 0.5))
+    out = element(before) * (1 - part) + element(before + 1) * part
+    if not skip:
+        out = np.where(np.any(missing, axis=-1, keepdims=True), element(n - 1), out)
+    return np.moveaxis(out, -1, 0).reshape((*np.shape(q), *(kept if keepdims else left)(a.shape, axis)))
+
+
+def first_reaching(share: Any, weights: Any) -> Any:
+    """The first place at which the weights so far, and not 0, are a share of all of them."""
+    sums = np.cumsum(weights, axis=-1, dtype=np.float64)
+    reached = (sums / sums[..., -1:]).astype(share.dtype)[..., None, :]
+    return np.sum((reached < share[:, None]) | (reached == 0), axis=-1)
+
+
+# --- histograms and interpolation -------------------------------------------------------------------------------------
+
+
+def binned(samples: Sequence[Any], edges: Sequence[Any], density: bool | None, weights: Any) -> tuple[Any, ...]:
+    """The weights that fall between edges, along each axis; the last bin has both of its edges. And the edges."""
+    weights = np.ones_like(samples[0]) if weights is None else np.ravel(array(weights))
+    bins = [np.searchsorted(edge, x, side="right") - (x == edge[-1]) for x, edge in zip(samples, edges, strict=True)]
+    sums = scatter(weights, bins, shape=tuple(len(edge) + 1 for edge in edges), index=(ARRAY,) * len(edges))
+    inner = sums[(slice(1, -1),) * len(edges)]
+    if density:
+        inner = inner / np.sum(inner)
+        for axis, edge in enumerate(edges):
+            inner = np.swapaxes(np.swapaxes(inner, axis, -1) / np.diff(edge), axis, -1)
+    return inner, *edges
+
+
+def points_between(sample: Any, bins: Any, range: Any, density: bool | None, weights: Any) -> tuple[Any, ...]:
+    """Of points, which stand in rows, or are a sequence of all the first coordinates, the second ones, ..."""
+    rows = [*(sample.T if not isinstance(sample, (list, tuple)) and sample.ndim == 2 else np.atleast_2d(array(sample)))]
+    bins = bins if isinstance(bins, (list, tuple)) else [bins] * len(rows)
+    return binned(rows, [*map(np.histogram_bin_edges, rows, bins, range or [None] * len(rows))], density, weights)
+
+
+def interpolated(x: Any, xp: Any, fp: Any, left: Any, right: Any, period: Any) -> Any:
+    """On the line between the two points on either side of x."""
+    x, xp, fp = array(x), array(xp), array(fp)
+    if period is not None:
+        x, xp, left, right = x % abs(period), xp % abs(period), None, None
+        order = np.argsort(xp)
+        xp = np.concatenate([xp[order[-1:]] - abs(period), xp[order], xp[order[:1]] + abs(period)])
+        fp = np.concatenate([fp[order[-1:]], fp[order], fp[order[:1]]])
+    after = np.clip(np.searchsorted(xp, x, side="right"), 1, len(xp) - 1)
+    start, end = xp[after - 1], xp[after]
+    part = (x - start) / np.where(start == end, 1, end - start)
+    out = fp[after - 1] * (1 - part) + fp[after] * part
+    out = np.where(x < xp[0], fp[0] if left is None else left, out)
+    return np.where(x > xp[-1], fp[-1] if right is None else right, out)
+
+
+# --- along an axis ----------------------------------------------------------------------------------------------------
+
+
+def difference(a: Any, n: int, axis: int, prepend: Any, append: Any) -> Any:
+    """From each element to the next one, n times."""
+    if n == 0:
+        return a
+    a = np.moveaxis(array(a), axis, 0)
+    ends = [None if x is None else array(x) for x in (prepend, append)]
+    before, after = (
+        a[:0] if x is None else np.moveaxis(x, axis, 0) if np.ndim(x) else np.broadcast_to(x, (1, *a.shape[1:])) for x in ends
+    )
+    a = np.concatenate([before, a, after])
+    for _ in range(n):
+        a = a[1:] - a[:-1]
+    return np.moveaxis(a, 0, axis)
+
+
+def slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
+    """Of the parabola through each element and its neighbours; at the ends of a line, or of the nearest parabola."""
+    f = np.moveaxis(f, axis, 0)
+    d = np.diff(spacing) if np.ndim(spacing) else np.zeros_like(f, shape=len(f) - 1) + spacing
+    d = d.reshape((-1, *[1] * (f.ndim - 1)))
+    slope = (f[1:] - f[:-1]) / d
+    bend = (slope[1:] - slope[:-1]) / (d[1:] + d[:-1])
+    first, last = slope[:1], slope[-1:]
+    if edge_order == 2:
+        first, last = first - d[:1] * bend[:1], last + d[-1:] * bend[-1:]
+    return np.moveaxis(np.concatenate([first, slope[:-1] + d[:-1] * bend, last]), 0, axis)
+
+
+def all_slopes(f: Any, spacings: Sequence[Any], axis: Axis, edge_order: int) -> Any:
+    """The slopes along each axis."""
+    f, axes = array(f), axes_of(np.shape(f), axis)
+    spacings = [array(spacing) for spacing in spacings or (1,)]
+    if len(spacings) != len(axes):
+        spacings = spacings * len(axes)
+    found = tuple(slopes(f, spacing, i, edge_order) for i, spacing in zip(axes, spacings, strict=True))
+    return found[0] if len(found) == 1 else found
+
+
+def area(y: Any, x: Any, dx: Any, axis: int) -> Any:
+    """The mean of neighbours times the step between them, summed."""
+    y, x = np.moveaxis(array(y), axis, -1), array(x)
+    step = dx if x is None else np.diff(x) if x.ndim == 1 else np.diff(np.moveaxis(x, axis, -1))
+    return np.sum(step * (y[..., 1:] + y[..., :-1]) / 2, axis=-1)
+
+
+# fmt: off
+composed(np.average,        "average(a, axis=None, weights=None, returned=False, *, keepdims=False)",    "weighted(a, axis, weights, returned, keepdims)")
+composed(np.cov,            "cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None)", "covariance(m, y, rowvar, 1 - bool(bias) if ddof is None else ddof, fweights, aweights, dtype)")
+composed(np.corrcoef,       "corrcoef(x, y=None, rowvar=True, *, dtype=None)",                           "correlation(covariance(x, y, rowvar, 1, None, None, dtype))")
+
+composed(np.median,         "median(a, axis=None, out=None, overwrite_input=False, keepdims=False)",     "quantiles(a, 0.5, axis, keepdims)")
+composed(np.nanmedian,      "nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False)",  "quantiles(a, 0.5, axis, keepdims, skip=True)")
+composed(np.quantile,       "quantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",      "quantiles(a, q, axis, keepdims, method, weights)")
+composed(np.nanquantile,    "nanquantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",   "quantiles(a, q, axis, keepdims, method, weights, skip=True)")
+composed(np.percentile,     "percentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",    "quantiles(a, q, axis, keepdims, method, weights, 100)")
+composed(np.nanpercentile,  "nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)", "quantiles(a, q, axis, keepdims, method, weights, 100, skip=True)")
+
+composed(np.bincount,       "bincount(x, weights=None, minlength=0)",                                    "scatter(array(weights), [array(x)], shape=np.shape(np.bincount(x, None, minlength)), index=(ARRAY,))")
+composed(np.histogram,      "histogram(a, bins=10, range=None, density=None, weights=None)",             "binned([np.ravel(array(a))], [np.histogram_bin_edges(array(a), bins, range)], density, weights)")
+composed(np.histogram2d,    "histogram2d(x, y, bins=10, range=None, density=None, weights=None)")
+composed(np.histogramdd,    "histogramdd(sample, bins=10, range=None, density=None, weights=None)",      "points_between(sample, bins, range, density, weights)")
+composed(np.interp,         "interp(x, xp, fp, left=None, right=None, period=None)",                     "interpolated(x, xp, fp, left, right, period)")
+
+composed(np.diff,           "diff(a, n=1, axis=-1, prepend=None, append=None)",                          "difference(a, n, axis, prepend, append)")
+composed(np.ediff1d,        "ediff1d(ary, to_end=None, to_begin=None)",                                  "np.concatenate([np.ravel(array(x)) for x in (to_begin, np.diff(np.ravel(array(ary))), to_end) if x is not None])")
+composed(np.gradient,       "gradient(f, *varargs, axis=None, edge_order=1)",                            "all_slopes(f, varargs, axis, edge_order)")
+composed(np.trapezoid,      "trapezoid(y, x=None, dx=1.0, axis=-1)",                                     "area(y, x, dx, axis)")
+composed(np.unwrap,         "unwrap(p, discont=None, axis=-1, *, period=6.283185307179586)",             "p + period * np.rint((np.unwrap(detached(p), discont, axis, period=period) - p) / period)")
+# fmt: on

@@ -1,0 +1,92 @@
+"""Calls of each function of the table, drawn by hypothesis.
+
+There is a module for each file of rules, with `ARGUMENTS`: for each function what makes the strategy of its calls, and
+`COMPLEX`: functions whose arrays may as well be complex, where the strategy does not say it.
+Elementwise rows need nothing. Any other row without an entry fails the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from autodiff.primitive import TABLE
+
+from ..gradcheck import Call
+from . import (
+    activation,
+    creation,
+    elementwise,
+    engine,
+    fft,
+    indexing,
+    inspection,
+    linalg,
+    polynomial,
+    product,
+    reduction,
+    selection,
+    shape,
+    statistics,
+    ufunc,
+    writing,
+)
+from .common import Factory, Strategy, made_complex
+from .common import elementwise as each_element
+
+TOPICS = (
+    activation, creation, elementwise, engine, fft, indexing, inspection, linalg, polynomial, product, reduction,
+    selection, shape, statistics, ufunc, writing,
+)  # fmt: skip
+
+ARGUMENTS: dict[Callable[..., Any], Factory] = {}
+COMPLEX: set[Callable[..., Any]] = set().union(*(getattr(topic, "COMPLEX", ()) for topic in TOPICS))
+for topic in TOPICS:
+    twice = ARGUMENTS.keys() & topic.ARGUMENTS.keys()
+    assert not twice, f"{topic.__name__}: others have arguments of {twice}, too"
+    ARGUMENTS |= topic.ARGUMENTS
+
+
+def calls(function: Callable[..., Any]) -> Strategy:
+    """Calls of the function of a row, which NumPy accepts."""
+    strategy = every_call(function)
+    if function in COMPLEX:
+        strategy = strategy | strategy | strategy.flatmap(made_complex)
+    return strategy.filter(lambda call: call.accepted)
+
+
+def every_call(function: Callable[..., Any]) -> Strategy:
+    if function in ARGUMENTS:
+        return ARGUMENTS[function](function)
+    row = TABLE.get(function)
+    if row and (row.kind == "elementwise" or (isinstance(function, np.ufunc) and function.signature is None)):
+        return each_element(function)
+    raise NotImplementedError(f"tests/rules/arguments has no arguments for {function}: add an entry to ARGUMENTS")
+
+
+BATCH = 8  # calls in one test case: hypothesis varies calls more within a case than between cases
+
+
+@cache
+def examples(function: Callable[..., Any], count: int) -> list[Call]:
+    """The same few calls at each time, the largest first."""
+    found: list[Call] = []
+
+    @settings(
+        max_examples=count // BATCH,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.tuples(*[calls(function)] * BATCH))
+    def collect(batch: tuple[Call, ...]) -> None:
+        found.extend(batch)
+
+    collect()
+    return sorted(found, key=lambda call: -sum(x.size for x in call.arrays))
