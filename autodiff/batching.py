@@ -71,13 +71,18 @@ def _in_front(x: Any, axis: int) -> Any:
 def _one_by_one(f: Callable[..., Any], batches: Sequence[Any], axes: Sequence[Axis]) -> Any:
     size = next(len(x) for batch, axis in zip(batches, axes, strict=True) if axis is not None for x in leaves(batch))
     each = [f(*(_sample(b, i) if a is not None else b for b, a in zip(batches, axes, strict=True))) for i in range(size)]
-    flat = [list(leaves(result)) for result in each]
+    flat = [[_plain(x) for x in leaves(result)] for result in each]
     stacked = iter([np.stack(column) for column in zip(*flat, strict=True)])
     return mapped(each[0], lambda _: next(stacked))
 
 
 def _sample(batch: Any, i: int) -> Any:
-    return mapped(batch, lambda x: x[i])
+    """One of the batch, as Tensors, as the function has seen the first."""
+    return mapped(batch, lambda x: x[i] if isinstance(x, Stored) else Stored._plain(x[i]))
+
+
+def _plain(x: Any) -> Any:
+    return x._read() if isinstance(x, Stored) and not x._node.needs else x
 
 
 def _at_once(f: Callable[..., Any], batches: Sequence[Any], axes: Sequence[Axis], size: int) -> Any:

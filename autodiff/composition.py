@@ -94,8 +94,8 @@ def _into(out: Any, result: Any, row: Composed) -> Any:
 
 def unpacked(node: Node, result: Any) -> Any:
     """The result with Tensors in the places of arrays; each of several is a part of the node's."""
-    if not isinstance(result, (list, tuple)):
-        return Stored._of(node, result) if hasattr(result, "dtype") else result
+    if hasattr(result, "dtype"):
+        return Stored._of(node, result)
     parts = iter(parts_of(node, results(result)))
     return mapped(result, lambda item: next(parts) if hasattr(item, "dtype") else item)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .structures import mapped
+
 SEVERAL = "several"  # in the place of shape and dtype: of a node with several results, and of what comes in to it
 
 
@@ -60,7 +62,7 @@ class Masked(np.ndarray):
         return getattr(ufunc, method)(*plain, **keywords if out is None else keywords | {"out": out})
 
     def __array_function__(self, function: Callable[..., Any], types: Any, arguments: Any, keywords: Any) -> Any:
-        plain = function(*map(unmasked, arguments), **keywords)
+        plain = function(*mapped(arguments, unmasked), **mapped(keywords, unmasked))
         if function in _MOVES and self is arguments[0] and self.mask is not None:
             return Masked.of(plain, function(self.mask, *arguments[1:], **keywords))
         return plain

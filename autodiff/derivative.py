@@ -45,18 +45,20 @@ def pull(
     only: Node | None = None  # ... unless there is only one, as in any chain: then it is here,
     only_g: Any = None  # and its gradient
     while True:
+        if partial and node.index < horizon:
+            return found
         saved: Any = node.saved
         rule = node.rule
         if saved is None:
             Graph([node]).restore()
             saved = node.saved
         if partial:
-            if node.index < horizon:
-                return found
             if type(rule) is Hooked:
                 g, rule = seen(rule.hooks, g), rule.rule
             if node in targets:
                 found[node] = g if record else g.copy()
+                if node.index == horizon:
+                    return found
             if record:
                 saved = recorded(node, saved, record)
         for x, gx in rule.pull(node, saved, g) if type(g) is not Masked else _quietly(rule, node, saved, g):

@@ -135,7 +135,8 @@ class Primitive:
     array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
     a method (of this name, if not its own), too; `title` is what errors call it. `view`: the result may share the
-    memory of x; `several`: it is a tuple of arrays. `weak`: Python scalars do not decide the dtype. `forward`: what computes the same bits, but better.
+    memory of x; `several`: it is a tuple of arrays. `weak`: Python scalars do not decide the dtype.
+    `carries`: the kinds of dtype whose results carry gradient. `forward`: what computes the same bits, but better.
     `foreign`: a user's own.
     """
 
@@ -151,6 +152,7 @@ class Primitive:
         several: bool = False,
         foreign: bool = False,
         weak: bool = False,
+        carries: str = "fc",
         forward: Callable[..., Any] | None = None,
         names: Mapping[str, str] | None = None,
         check: Callable[..., None] | None = None,
@@ -166,6 +168,7 @@ class Primitive:
         self.method = method
         self.view = view
         self.several = several
+        self.carries = carries
         self.foreign = foreign
         self.forward = forward
         self.weak: bool = weak or kind == "elementwise" or isinstance(function, np.ufunc)

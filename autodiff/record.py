@@ -237,6 +237,11 @@ _CALL = """\
         raise explained(error, name, ({operands},)) from None
 """
 
+_COMPLEX = """\
+    if type(out) is complex:
+        out = complex128(out)
+"""
+
 _MODE = """\
     if state():
         if state() == WATCHED:
@@ -256,7 +261,7 @@ _CONSTANT = """\
 """
 
 _INTEGERS = """\
-    if out.dtype.kind not in "fc":
+    if out.dtype.kind not in "{kinds}":
         {needs} = False
 """
 
@@ -310,7 +315,7 @@ def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable
     namespace: dict[str, Any] = {
         "Node": Node, "NOTHING": NOTHING, "Tensor": tensor, "WATCHED": WATCHED, "__name__": __name__,
         "asarray": np.asarray, "call": primitive.call, "call_name": primitive.call_name, "check": primitive.check,
-        "constant_operand": constant_operand, "explained": explained, "frozen": frozen, "into": tensor._into,
+        "complex128": np.complex128, "constant_operand": constant_operand, "explained": explained, "frozen": frozen, "into": tensor._into,
         "state": _mode.get, "name": primitive.title, "ndarray": np.ndarray, "new": object.__new__,
         "next_index": next_index, "node_of": node_of, "otherwise": functools.partial(_otherwise, primitive, tensor),
         "plain": tensor._plain, "plain_operand": plain_operand, "plainly": tensor._plainly, "primitive": primitive,
@@ -320,7 +325,7 @@ def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable
     fixed = [symbol for symbol in formula.arrays if symbol != formula.starred]
     nodes = ["*" * (symbol == formula.starred) + f"{symbol}_node" for symbol in formula.arrays]
     shape = "x_node.shape" if primitive.kind == "elementwise" and formula.arrays == ("x",) else "out.shape"
-    may_be_integer = primitive.foreign or "dtype" in formula.keywords
+    may_not_carry = primitive.foreign or "dtype" in formula.keywords or primitive.carries != "fc"
     into = _INTO if "out" in formula.keywords else "{result}"
     plain = "return " + ("plainly(out)" if several else into.format(result="plain(out)"))
     returned = _RETURN_SEVERAL if several else _RETURN_VIEW if primitive.view else _RETURN
@@ -336,12 +341,13 @@ def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
         _CALL.format(call=_call(primitive), operands=operands),
+        _COMPLEX if primitive.is_operator else "",
         "" if watch else mode,
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
         (_NODE_SEVERAL if several else _NODE).format(
             nodes=", ".join(nodes), shape=shape, keywords="keywords" if formula.keywords else "NOTHING"
         ),
-        *(_INTEGERS.format(needs=f"{symbol}_needs") for symbol in formula.arrays if may_be_integer),
+        *(_INTEGERS.format(needs=f"{symbol}_needs", kinds=primitive.carries) for symbol in formula.arrays if may_not_carry),
         *_rules(primitive, namespace),
         _WATCH.format(operands=operands) if watch else "",
         returned.format(result=into.format(result="result")),

@@ -271,7 +271,11 @@ class Stored:
         if value is None and isinstance(self._link, View):
             if not self._link.settle(self).flags.writeable:
                 raise ValueError(f"{action}: {describe(self, 'this view')} is read-only, as NumPy's: write to a copy")
-            self._link.root._may_write(f"{action} on a view of it")
+            root = self._link.root
+            if root._node.dtype != node.dtype:
+                remedy = "write z[...] = real + 1j * imag"
+                raise InPlaceError(f"{action}: {describe(self, 'this view')} is a part of complex numbers: {remedy}")
+            root._may_write(f"{action} on a view of it")
             return
         if node.primitive is not None:
             if isinstance(value, np.generic):

@@ -50,6 +50,6 @@ def leaves(structure: Any) -> Iterator[Any]:
 
 def results(structure: Any) -> Any:
     """What a function returned: one array, or a tuple of all arrays in what it returned."""
-    if not isinstance(structure, (list, tuple)):
+    if hasattr(structure, "dtype"):
         return structure
     return tuple(item for item in leaves(structure) if hasattr(item, "dtype"))

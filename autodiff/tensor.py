@@ -267,9 +267,11 @@ class Tensor(Methods):
         function = ALIASES.get(function, function)
         if function in INSPECTS:
             return _on_values(function, arguments, keywords)
-        if function in CREATES:  # a prototype gives just its shape and dtype; a value to fill with would be lost
-            fill = [_let_go(value, f"np.{function.__name__}(...)") for value in arguments[1:]]
-            return self._plain(_on_values(function, (*arguments[:1], *fill), keywords))
+        if function in CREATES:
+            if not function.__name__.endswith("_like"):  # of a prototype just the shape and the dtype are taken
+                for value in (*arguments, *keywords.values()):
+                    _let_go(value, f"np.{function.__name__}(...)")
+            return self._plain(_on_values(function, arguments, keywords))
         if function in COMPOSED and function not in TABLE:
             return record_call(COMPOSED[function], arguments, keywords)
         record = _recorder(function)
@@ -342,6 +344,8 @@ class Tensor(Methods):
         parts += [f"name={self.name!r}"] * bool(self.name) + [f"dtype={value.dtype}"] * (value.dtype != np.float64)
         if self._node.primitive is not None:
             parts.append(f"from={self._node.primitive.name}")
+            if value.dtype.kind in "fc" and not np.isfinite(value).all():
+                parts.append("not finite: run it inside autodiff.anomaly()")
         elif not self.requires_grad:
             parts.append("requires_grad=False")
         return f"Tensor({', '.join(parts)})"

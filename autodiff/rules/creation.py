@@ -14,30 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import CREATES, composed, inlined, linear, own
+from ..primitive import CREATES, composed, inlined
 from .shape import array as joined
 
 # --- of nested lists, and as another kind of array --------------------------------------------------------------------
 
 
-@own
-def as_array(x: Any, make: Callable[..., Any], dtype: Any = None, options: Any = ()) -> Any:
-    """np.asarray or one of its like, of one array: a view of it, unless NumPy copies.
-
-    >>> as_array(np.arange(2), make=np.array, options={"ndmin": 2})
-    array([[0, 1]])
-    """
-    return make(x, dtype=dtype, **dict(options))
-
-
-def making(make: Callable[..., Any]) -> Callable[..., Any]:
-    """What np.asarray or one of its like records: of nested lists their stack."""
-
-    def record(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Any:
-        dtype = None if getattr(a, "dtype", None) == dtype else dtype
-        return as_array(joined(a), make=make, dtype=dtype, options=options | ({"order": order} if order else {}))
-
-    return record
+def with_axes(x: Any, ndmin: int) -> Any:
+    """x, with as many axes before its own as it takes."""
+    return np.reshape(x, (1,) * (ndmin - np.ndim(x)) + np.shape(x))
 
 
 # --- between two ends -------------------------------------------------------------------------------------------------
@@ -113,7 +98,7 @@ def pairs(values: Any, ndim: int) -> Any:
     return np.broadcast_to(joined(values), (ndim, 2))
 
 
-def extended(x: Any, width: list[int], mode: str, value: Any) -> Any:
+def extended(x: Any, width: list[int], mode: Any, value: Any) -> Any:
     """x with as many more rows before and after it as `width` says."""
     ends: Any
     if mode in STATISTICS:
@@ -177,13 +162,12 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
 
 
 # fmt: off
-linear(as_array,              "as_array(x, make=..., dtype=None, options=())", "g",                       view=True)  # axes that were put before it are summed over by the engine
-inlined(np.array,             "array(object, dtype=None, *, copy=True, order='K', subok=False, ndmin=0)", making(np.array))
-inlined(np.asarray,           "asarray(a, dtype=None, order=None, *, device=None, copy=None)",     making(np.asarray))
-inlined(np.asanyarray,        "asanyarray(a, dtype=None, order=None, *, device=None, copy=None)",  making(np.asanyarray))
-inlined(np.ascontiguousarray, "ascontiguousarray(a, dtype=None)",                                  making(np.ascontiguousarray))
-inlined(np.asfortranarray,    "asfortranarray(a, dtype=None)",                                     making(np.asfortranarray))
-inlined(np.require,           "require(a, dtype=None, requirements=None)",                         making(np.require))
+composed(np.array,            "array(object, dtype=None, *, copy=True, order='K', subok=False, ndmin=0, **options)", "with_axes(joined(object), ndmin)", view=True)
+composed(np.asarray,          "asarray(a, dtype=None, order=None, *, device=None, copy=None)",     "joined(a)",                view=True)
+composed(np.asanyarray,       "asanyarray(a, dtype=None, order=None, *, device=None, copy=None)",  "joined(a)",                view=True)
+composed(np.ascontiguousarray, "ascontiguousarray(a, dtype=None)",                                 "with_axes(joined(a), 1)",  view=True)
+composed(np.asfortranarray,   "asfortranarray(a, dtype=None)",                                     "with_axes(joined(a), 1)",  view=True)
+composed(np.require,          "require(a, dtype=None, requirements=None)",                         "joined(a)",                view=True)
 composed(np.full,             "full(shape, fill_value, dtype=None, order='C', *, device=None)",    "np.broadcast_to(joined(fill_value), shape)")
 composed(np.full_like,        "full_like(a, fill_value, dtype=None, order='K', subok=True, shape=None, *, device=None)", "np.broadcast_to(joined(fill_value), np.shape(a) if shape is None else shape)")
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import INSPECTS, composed, constant, elementwise, inlined, linear, own, selecting, special
-from .activation import gap, sigmoid
+from .activation import gap, sigmoid  # noqa: F401, for the texts of rows
 from .engine import taken
 
 inf: float = math.inf
@@ -110,9 +110,9 @@ def bessel(x: Any, order: int = 1) -> Any:
     array([0.    , 0.5652])
     """
     size = np.minimum(abs(x), 800)  # where exp(x) is infinite
-    angles = [math.pi * (k + 0.5) / 120 for k in reversed(range(120))]
-    terms = (math.sin(a) ** (2 * order) / 120 * np.exp(-2 * math.sin(a / 2) ** 2 * size) for a in angles)
-    total = sum(sum(itertools.islice(terms, 12)) for _ in range(10))  # in parts, which rounds less often
+    angles = [math.pi * (k + 0.5) / 144 for k in reversed(range(144))]
+    terms = (math.sin(a) ** (2 * order) / 144 * np.exp(-2 * math.sin(a / 2) ** 2 * size) for a in angles)
+    total = sum(sum(itertools.islice(terms, 12)) for _ in range(12))  # in parts, which rounds less often
     return x**order * (total / math.prod(range(1, 2 * order, 2))) * np.exp(abs(x))
 
 
@@ -123,7 +123,7 @@ def bessel_slope(x: Any, order: int) -> Any:
 
 def truth(x: Any) -> Any:
     """x as a condition."""
-    return x if getattr(x, "dtype", bool) == bool else x != 0
+    return x if getattr(x, "dtype", None) == np.bool_ else x != 0
 
 
 def differs(x: Any, y: Any) -> Any:
@@ -182,7 +182,7 @@ elementwise(np.power,       "power(x, y)",        "power_in_base(x, y, out)",   
 elementwise(np.float_power, "float_power(x, y)",  "power_in_base(x, y, out)",           "power_in_exponent(x, y, out)", x=POSITIVE)
 elementwise(np.square,      "square(x)",          "2 * x")
 elementwise(np.sqrt,        "sqrt(x)",            "1 / (2 * out)",                                                  x=POSITIVE)
-elementwise(np.cbrt,        "cbrt(x)",            "1 / (3 * out**2)",                                               x=POSITIVE)
+elementwise(np.cbrt,        "cbrt(x)",            "np.where((x == 0) | np.isinf(x), 1, abs(out)) / abs(x) / 3",     x=POSITIVE)
 elementwise(np.reciprocal,  "reciprocal(x)",      "-out**2",                                                        x=POSITIVE)
 
 # --- exponentials and logarithms ---
@@ -237,18 +237,18 @@ inlined(np.nan_to_num,      "nan_to_num(x, copy=True, nan=0.0, posinf=None, negi
 elementwise(np.abs,         "abs(x)",             "unit(x)",                                                        method="__abs__", kinks={(0,): (0,)})
 elementwise(np.fabs,        "fabs(x)",            "np.sign(x)",                                                     kinks={(0,): (0,)})
 elementwise(np.copysign,    "copysign(x, y)",     "np.sign(out) * np.sign(x)",          None,                       kinks={(0, 1): (0, 0)})
-selecting(np.maximum,         "maximum(x, y)",      "to_winner(g, x < y, x == y)",        "to_winner(g, y < x, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.minimum,         "minimum(x, y)",      "to_winner(g, x > y, x == y)",        "to_winner(g, y > x, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.fmax,            "fmax(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.fmin,            "fmin(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.where,           "where(x, y, z)",     None,                                 "taken(truth(x), g)",       "taken(np.logical_not(x), g)", weak=True)
-selecting(np.clip,            "clip(x, y=None, z=None)", "taken(np.logical_not(differs(out, x)), g)",
+special(np.sign,            "sign(x)",            "1j * np.imag(g * out) * unit(x) / abs(x)",                       carries="c")  # of complex x; else it is a constant
+selecting(np.maximum,       "maximum(x, y)",      "to_winner(g, x < y, x == y)",        "to_winner(g, y < x, x == y)", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.minimum,       "minimum(x, y)",      "to_winner(g, x > y, x == y)",        "to_winner(g, y > x, x == y)", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.fmax,          "fmax(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.fmin,          "fmin(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.where,         "where(x, y, z)",     None,                                 "taken(truth(x), g)",       "taken(np.logical_not(x), g)", weak=True)
+selecting(np.clip,          "clip(x, y=None, z=None)", "taken(np.logical_not(differs(out, x)), g)",
         "taken(differs(out, x) & differs(out, z), g)", "taken(differs(out, x) & np.logical_not(differs(out, z)), g)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
         y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0), (5, 1, 1): (0, 0, 1)})
-selecting(np.heaviside,       "heaviside(x, y)",    None,                                 "taken(x == 0, g)",         kinks={(0, 1): (0, 1)})
+selecting(np.heaviside,     "heaviside(x, y)",    None,                                 "taken(x == 0, g)",         kinks={(0, 1): (0, 1)})
 
 # --- derivative zero, but still nodes: what depends on data must not be baked into a graph ---
-constant(np.sign,           "sign(x)")
 constant(np.floor,          "floor(x)")
 constant(np.ceil,           "ceil(x)")
 constant(np.trunc,          "trunc(x)")

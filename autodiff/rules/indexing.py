@@ -59,11 +59,11 @@ def scatter(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index = ())
 
     What a mask as the index lets no one read was not taken.
     """
-    out = _scattered(unmasked(x), y, shape, index)
     mask = getattr(x, "mask", None)
-    if mask is None and not _selects(y):
-        return out
-    return Masked.of(out, _scattered(np.ones(x.shape, bool) if mask is None else mask, y, shape, index))
+    if mask is None and not (y and _selects(y)):
+        return _scattered(x, y, shape, index)
+    mask = np.ones(x.shape, bool) if mask is None else mask
+    return Masked.of(_scattered(unmasked(x), y, shape, index), _scattered(mask, y, shape, index))
 
 
 def _scattered(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index) -> Any:

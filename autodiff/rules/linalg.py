@@ -161,7 +161,7 @@ def refuse_ambiguous(values: Any, g: Any, *pairs: Any) -> None:
     """Of vectors (in pairs, each with what comes in): none of a repeated value, and nothing that turns the phase."""
     used = seen(g, *(gv for gv, _ in pairs))
     refuse(repeated(values) & (used[..., None, :] | used[..., :, None]), REPEATED)
-    turn = sum(along(gv, v) for gv, v in pairs)
+    turn: Any = sum(along(gv, v) for gv, v in pairs)
     if turn.dtype.kind == "c":
         refuse(np.abs(np.imag(turn)) > sum(noise(gv, (-2, -1))[..., 0] for gv, _ in pairs), PHASE)
 
@@ -186,7 +186,7 @@ def eigh_pull(g: Any, out: Any, UPLO: str) -> Any:
 def eig_pull(g: Any, out: Any) -> Any:
     """Of any basis; its vectors keep their length."""
     (gw, gv), (w, v) = g, out
-    refuse(np.linalg.svdvals(v) <= 4 * math.sqrt(EPS), DEFECTIVE)
+    refuse(np.linalg.svdvals(v) < 4 * math.sqrt(EPS), DEFECTIVE)  # of double precision, for float32 too
     if gv is not None:
         gv = gv - conj(v) * np.real(along(gv, v))[..., None, :]
     return np.linalg.solve(T(v), eigen_pull((gw, gv), (w, v)))
@@ -238,12 +238,10 @@ def svd_pull(g: Any, x: Any, out: Any, compute_uv: bool, hermitian: bool) -> Any
 def qr_pull(g: Any, x: Any, out: Any, mode: str) -> Any:
     """Walter and Lehmann (2012); further columns of x are Q times those of R."""
     (gq, gr), (q, r) = ((None, g), np.linalg.qr(x)) if mode == "r" else (g, out)
-    m, n = x.shape[-2:]
-    k = min(m, n)
+    k = min(x.shape[-2:])
     gq, q = leading(gq, q, k)
     gr, r = np.zeros_like(r[..., :k, :]) if gr is None else gr[..., :k, :], r[..., :k, :]
-    diagonal = np.abs(np.diagonal(r, 0, -2, -1))
-    refuse(diagonal <= rounding(r[..., :k], -2)[..., 0, :], DEPENDENT)
+    refuse(np.abs(np.diagonal(r, 0, -2, -1)) <= rounding(r[..., :k], -2)[..., 0, :], DEPENDENT)
     gq = gq + conj(q @ r[..., k:]) @ H(gr[..., k:])
     turn = half(conj(r[..., :k]) @ H(gr[..., :k]) - H(gq) @ conj(q))
     left = T(np.linalg.solve(r[..., :k], T(gq + conj(q) @ (turn + H(turn)))))
@@ -280,7 +278,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = 1e-1
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """np.linalg.lstsq."""
     m, n = np.shape(a)
-    bound = EPS * max(m, n) if rcond is None else rcond if rcond >= 0 else EPS
+    bound = EPS * max(m, n) if rcond is None else EPS if rcond < 0 else rcond
     x, s = pinv(a, bound) @ b, np.linalg.svdvals(a)
     rank = np.sum(s > bound * s[:1])
     rest = np.sum(np.abs(b - a @ x) ** 2, axis=0, keepdims=np.ndim(b) == 1)
@@ -373,7 +371,7 @@ composed(np.linalg.eigvalsh,        "eigvalsh(a, UPLO='L')",                    
 composed(np.linalg.eigvals,         "eigvals(a)",                                   "np.linalg.eig(a)[0]")
 composed(np.linalg.pinv,            "pinv(a, rcond=None, hermitian=False, *, rtol=1e-15)",             pinv)
 composed(np.linalg.lstsq,           "lstsq(a, b, rcond=None)",                      lstsq)
-composed(np.linalg.norm,            "norm(x, ord=None, axis=None, keepdims=False)", norm)
+composed(np.linalg.norm,            "norm(x, ord=None, axis=None, keepdims=False)", norm, kinks={((0, 0),): ((0, 0),)})
 composed(np.linalg.vector_norm,     "vector_norm(x, /, *, axis=None, keepdims=False, ord=2)",          vector_norm)
 composed(np.linalg.matrix_norm,     "matrix_norm(x, /, *, keepdims=False, ord='fro')",                 "norm(x, ord, (-2, -1), keepdims)")
 composed(np.linalg.cond,            "cond(x, p=None)",                              cond)

@@ -62,7 +62,8 @@ def to_selected(g: Any, x: Any, out: Any, axis: Axis, keepdims: bool) -> Any:
 def merged(x: Any, axis: Axis) -> Any:
     """x with the axes of a reduction made one, the last."""
     axes = axes_of(x.shape, axis)
-    return np.moveaxis(x, axes, range(-len(axes), 0)).reshape((*left(x.shape, axis), count(x.shape, axis)))
+    moved, dims = np.moveaxis(x, axes, tuple(range(-len(axes), 0))), x.ndim - len(axes)
+    return moved.reshape((*moved.shape[:dims], math.prod(moved.shape[dims:])))
 
 
 def others(x: Any, axis: Axis) -> Any:
@@ -71,8 +72,8 @@ def others(x: Any, axis: Axis) -> Any:
     one = np.ones_like(flat[..., :1])
     before = np.cumprod(np.concatenate([one, flat[..., :-1]], axis=-1), axis=-1)
     after = np.cumprod(np.concatenate([one, flat[..., :0:-1]], axis=-1), axis=-1)[..., ::-1]
-    apart = (before * after).reshape((*left(x.shape, axis), *(x.shape[i] for i in axes)))
-    return np.moveaxis(apart, range(-len(axes), 0), axes)
+    apart = (before * after).reshape((*flat.shape[:-1], *[x.shape[i] for i in axes]))
+    return np.moveaxis(apart, tuple(range(-len(axes), 0)), axes)
 
 
 def cumprod_pull(g: Any, x: Any, axis: int | None) -> Any:
@@ -129,7 +130,7 @@ def variance(a: Any, axis: Axis, dtype: Any, ddof: Any, keepdims: bool, where: A
     """np.var of what `where` lets in, about a `mean` that may be given."""
     centre = average(a, axis, dtype, True, where) if mean is None else mean
     distance = np.where(where, a - centre, 0)
-    square = np.real(distance * np.conj(distance))
+    square = np.real(distance * np.conj(distance)) if np.iscomplexobj(a) else distance * distance
     freedom = np.maximum(number(square, axis, keepdims, where) - ddof - correction, 0)
     return np.sum(square, axis, dtype, keepdims=keepdims) / freedom
 
@@ -162,8 +163,8 @@ constant(np.round,  "round(x, decimals=0, out=None)",                           
 constant(np.count_nonzero, "count_nonzero(x, axis=None, keepdims=False)", forward=count_nonzero)
 
 # --- calls of other forms: which elements, from which value on, about which mean ---
-composed(np.sum,    "sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True)",    "np.sum(np.where(where, a, 0), axis, dtype, keepdims=keepdims) + initial")
-composed(np.prod,   "prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=1, where=True)",   "np.prod(np.where(where, a, 1), axis, dtype, keepdims=keepdims) * initial")
+composed(np.sum,    "sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True)",    "np.sum(np.where(where, a, 0), axis, dtype, keepdims=keepdims) + (0 if initial is None else initial)")
+composed(np.prod,   "prod(a, axis=None, dtype=None, out=None, keepdims=False, initial=1, where=True)",   "np.prod(np.where(where, a, 1), axis, dtype, keepdims=keepdims) * (1 if initial is None else initial)")
 composed(np.mean,   "mean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True)",           "average(a, axis, dtype, keepdims, where)")
 composed(np.max,    "max(a, axis=None, out=None, keepdims=False, initial=None, where=True)",             "extreme(np.max, -np.inf, a, axis, keepdims, initial, where)")
 composed(np.min,    "min(a, axis=None, out=None, keepdims=False, initial=None, where=True)",             "extreme(np.min, np.inf, a, axis, keepdims, initial, where)")
@@ -173,8 +174,8 @@ composed(np.ptp,    "ptp(a, axis=None, out=None, keepdims=False)",              
 constants(np.all, np.any)
 
 # --- nan counts as nothing, and its gradient is exactly 0 ---
-composed(np.nansum,     "nansum(a, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True)",    "np.sum(np.where(present(a, where), a, 0), axis, dtype, keepdims=keepdims) + initial")
-composed(np.nanprod,    "nanprod(a, axis=None, dtype=None, out=None, keepdims=False, initial=1, where=True)",   "np.prod(np.where(present(a, where), a, 1), axis, dtype, keepdims=keepdims) * initial")
+composed(np.nansum,     "nansum(a, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True)",    "np.sum(np.where(present(a, where), a, 0), axis, dtype, keepdims=keepdims) + (0 if initial is None else initial)")
+composed(np.nanprod,    "nanprod(a, axis=None, dtype=None, out=None, keepdims=False, initial=1, where=True)",   "np.prod(np.where(present(a, where), a, 1), axis, dtype, keepdims=keepdims) * (1 if initial is None else initial)")
 composed(np.nanmean,    "nanmean(a, axis=None, dtype=None, out=None, keepdims=False, *, where=True)",           "average(a, axis, dtype, keepdims, present(a, where))")
 composed(np.nanmax,     "nanmax(a, axis=None, out=None, keepdims=False, initial=None, where=True)",             "extreme(np.max, -np.inf, a, axis, keepdims, initial, present(a, where))")
 composed(np.nanmin,     "nanmin(a, axis=None, out=None, keepdims=False, initial=None, where=True)",             "extreme(np.min, np.inf, a, axis, keepdims, initial, present(a, where))")

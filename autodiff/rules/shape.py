@@ -3,7 +3,7 @@
     linear(function, formula, the transpose applied to g)
     composed(function, signature, an equal expression)      without one: NumPy's own code, run on Tensors
 
-A `view` row may share the memory of its argument, as NumPy's does; what is `inlined` is made of such rows.
+A `view` row may share the memory of its argument, as NumPy's does; what is `inlined` always does.
 """
 # ruff: noqa: E501
 
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from ..cotangents import Masked, unmasked
 from ..errors import GradientError
 from ..primitive import composed, inlined, linear, own
 
@@ -48,6 +49,8 @@ def on_diagonal(x: Any, shape: Any, offset: int = 0, axis1: int = 0, axis2: int 
     array([[0., 1., 0.],
            [0., 0., 2.]])
     """
+    if getattr(x, "mask", None) is not None:
+        return Masked.of(*(on_diagonal(part, shape, offset, axis1, axis2) for part in (unmasked(x), x.mask)))
     out = np.zeros(shape, x.dtype)
     diagonal = np.diagonal(out, offset, axis1, axis2)
     diagonal.flags.writeable = True
@@ -117,15 +120,13 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """np.rot90."""
     first, second = axes
     flipped = np.flip(m, [(), (second,), (first, second), (first,)][k % 4])
-    return np.moveaxis(flipped, (first, second), (second, first) if k % 2 else (first, second))
+    return np.swapaxes(flipped, first, second) if k % 2 else flipped
 
 
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """np.trim_zeros."""
     axes = range(filt.ndim) if axis is None else normalize_axis_tuple(axis, filt.ndim)
     front, back = "f" in trim.lower(), "b" in trim.lower()
-    if len(trim) != front + back:
-        raise ValueError(f"unexpected character(s) in `trim`: {trim!r}")
     cut = [slice(None)] * filt.ndim
     for i, found in enumerate(np.argwhere(filt).T):
         if i in axes:
@@ -163,13 +164,14 @@ linear(np.stack,         "stack(*x, axis=0, out=None, dtype=None, casting='same_
 linear(identity,         "identity(x)",                                                    "g")
 linear(cast,             "cast(x, dtype=...)",                                             "g")
 
-# --- views ---
-inlined(np.fliplr,           "fliplr(m)",                                                  "np.flip(m, 1)")
-inlined(np.flipud,           "flipud(m)",                                                  "np.flip(m, 0)")
-inlined(np.rot90,            "rot90(m, k=1, axes=(0, 1))",                                 rot90)
+# --- views, but for some calls ---
+composed(np.fliplr,          "fliplr(m)",                                                  "np.flip(m, 1)",           view=True)
+composed(np.flipud,          "flipud(m)",                                                  "np.flip(m, 0)",           view=True)
+composed(np.rot90,           "rot90(m, k=1, axes=(0, 1))",                                 rot90,                     view=True)
+composed(np.matrix_transpose, "matrix_transpose(x, /)",                                    "np.swapaxes(x, -1, -2)",  view=True)
+composed(np.trim_zeros,      "trim_zeros(filt, trim='fb', axis=None)",                     trim_zeros,                view=True)
+composed(np.diag,            "diag(v, k=0)",                                               "np.diagonal(v, k) if v.ndim == 2 else on_diagonal(v, shape=(v.size + abs(k),) * 2, offset=k)", view=True)
 inlined(np.rollaxis,         "rollaxis(a, axis, start=0)")
-inlined(np.matrix_transpose, "matrix_transpose(x, /)",                                     "np.swapaxes(x, -1, -2)")
-inlined(np.diag,             "diag(v, k=0)",                                               "np.diagonal(v, k) if v.ndim == 2 else on_diagonal(v, shape=(v.shape[0] + abs(k),) * 2, offset=k)")
 inlined(np.atleast_1d,       "atleast_1d(*arys)",                                          "at_least(1, arys)")
 inlined(np.atleast_2d,       "atleast_2d(*arys)",                                          "at_least(2, arys)")
 inlined(np.atleast_3d,       "atleast_3d(*arys)",                                          "at_least(3, arys)")
@@ -180,10 +182,9 @@ inlined(np.array_split,      "array_split(ary, indices_or_sections, axis=0)")
 inlined(np.hsplit,           "hsplit(ary, indices_or_sections)")
 inlined(np.vsplit,           "vsplit(ary, indices_or_sections)")
 inlined(np.dsplit,           "dsplit(ary, indices_or_sections)")
-inlined(np.trim_zeros,       "trim_zeros(filt, trim='fb', axis=None)",                     trim_zeros)
-if hasattr(np, "unstack"):   # since NumPy 2.1
+if hasattr(np, "unstack"):  # since NumPy 2.1
     inlined(np.unstack,      "unstack(x, /, *, axis=0)")
-    inlined(np.astype,       "astype(x, dtype, /, *, copy=True, device=None)",             "cast(x, dtype=dtype) if copy or x.dtype != dtype else x")
+    composed(np.astype,      "astype(x, dtype, /, *, copy=True, device=None)",             "cast(x, dtype=dtype) if copy or x.dtype != dtype else x", view=True)
 
 # --- copies ---
 composed(np.append,          "append(arr, values, axis=None)",                             "np.concatenate((arr, array(values)), axis=axis)")

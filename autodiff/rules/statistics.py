@@ -9,6 +9,7 @@ are constant almost everywhere.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,6 @@ from .engine import detached
 from .indexing import ARRAY, scatter
 from .reduction import Axis, Shape, axes_of, kept, left, merged
 from .shape import array
-
 
 # --- averages ---------------------------------------------------------------------------------------------------------
 
@@ -96,9 +96,9 @@ def quantiles(
 ) -> Any:
     """The quantiles q / whole, each an element or a point between two neighbours; `skip`: of all but nan."""
     a, q = array(a), array(q)
-    if not a.size:
-        return np.mean(a, axis, keepdims=keepdims)
     x, share = merged(a, axis), np.ravel(np.true_divide(q, whole))
+    if not (a.size if skip else x.shape[-1]):
+        return np.mean(a, axis, keepdims=keepdims)
     missing = np.isnan(x)
     if skip:
         x = np.where(missing, np.nan, x)  # of which nothing comes back
@@ -120,6 +120,18 @@ def quantiles(
     if not skip:
         out = np.where(np.any(missing, axis=-1, keepdims=True), element(n - 1), out)
     return np.moveaxis(out, -1, 0).reshape((*np.shape(q), *(kept if keepdims else left)(a.shape, axis)))
+
+
+def reading(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without `overwrite_input`: what a graph holds is never written to."""
+    signature = inspect.signature(function)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        bound = signature.bind(*arguments, **keywords)
+        bound.arguments.pop("overwrite_input", None)
+        return function(*bound.args, **bound.kwargs)
+
+    return call
 
 
 def first_reaching(share: Any, weights: Any) -> Any:
@@ -221,12 +233,12 @@ composed(np.average,        "average(a, axis=None, weights=None, returned=False,
 composed(np.cov,            "cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None)", "covariance(m, y, rowvar, 1 - bool(bias) if ddof is None else ddof, fweights, aweights, dtype)")
 composed(np.corrcoef,       "corrcoef(x, y=None, rowvar=True, *, dtype=None)",                           "correlation(covariance(x, y, rowvar, 1, None, None, dtype))")
 
-composed(np.median,         "median(a, axis=None, out=None, overwrite_input=False, keepdims=False)",     "quantiles(a, 0.5, axis, keepdims)")
-composed(np.nanmedian,      "nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False)",  "quantiles(a, 0.5, axis, keepdims, skip=True)")
-composed(np.quantile,       "quantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",      "quantiles(a, q, axis, keepdims, method, weights)")
-composed(np.nanquantile,    "nanquantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",   "quantiles(a, q, axis, keepdims, method, weights, skip=True)")
-composed(np.percentile,     "percentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",    "quantiles(a, q, axis, keepdims, method, weights, 100)")
-composed(np.nanpercentile,  "nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)", "quantiles(a, q, axis, keepdims, method, weights, 100, skip=True)")
+composed(np.median,         "median(a, axis=None, out=None, overwrite_input=False, keepdims=False)",     "quantiles(a, 0.5, axis, keepdims)", forward=reading(np.median))
+composed(np.nanmedian,      "nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False)",  "quantiles(a, 0.5, axis, keepdims, skip=True)", forward=reading(np.nanmedian))
+composed(np.quantile,       "quantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",      "quantiles(a, q, axis, keepdims, method, weights)", forward=reading(np.quantile))
+composed(np.nanquantile,    "nanquantile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",   "quantiles(a, q, axis, keepdims, method, weights, skip=True)", forward=reading(np.nanquantile))
+composed(np.percentile,     "percentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)",    "quantiles(a, q, axis, keepdims, method, weights, 100)", forward=reading(np.percentile))
+composed(np.nanpercentile,  "nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)", "quantiles(a, q, axis, keepdims, method, weights, 100, skip=True)", forward=reading(np.nanpercentile))
 
 composed(np.bincount,       "bincount(x, weights=None, minlength=0)",                                    "scatter(array(weights), [array(x)], shape=np.shape(np.bincount(x, None, minlength)), index=(ARRAY,))")
 composed(np.histogram,      "histogram(a, bins=10, range=None, density=None, weights=None)",             "binned([np.ravel(array(a))], [np.histogram_bin_edges(array(a), bins, range)], density, weights)")

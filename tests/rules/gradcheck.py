@@ -249,13 +249,13 @@ def plain(x: Any) -> Any:
     return x.numpy() if isinstance(x, ad.Tensor) else x
 
 
-def assert_same(actual: Any, expected: Any, what: str) -> None:
+def assert_same(actual: Any, expected: Any, *what: object) -> None:
     """Equal to the bit: dtype, shape, bytes; of several results each, in the same structure."""
     if isinstance(expected, (list, tuple)):
         assert type(actual) is type(expected), f"{what}: {type(actual)} instead of {type(expected)}"
         assert len(actual) == len(expected), what
         for one, other in zip(actual, expected, strict=True):
-            assert_same(one, other, what)
+            assert_same(one, other, *what)
     elif not isinstance(expected, (np.ndarray, np.generic)):
         assert plain(actual) == expected, f"{what}: {actual!r} instead of {expected!r}"
     else:
@@ -264,7 +264,9 @@ def assert_same(actual: Any, expected: Any, what: str) -> None:
         assert actual.tobytes() == expected.tobytes(), f"{what}: {actual!r} is not, to the bit, {expected!r}"
 
 
-def assert_close(actual: Any, expected: Any, what: str, relative: float = RELATIVE, absolute: float = ABSOLUTE) -> None:
+def assert_close(
+    actual: Any, expected: Any, *what: object, relative: float = RELATIVE, absolute: float = ABSOLUTE
+) -> None:
     """Equal in shape, and in value up to the error of differences."""
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert actual.shape == expected.shape, f"{what}: shape {actual.shape} instead of {expected.shape}"
@@ -282,7 +284,7 @@ def check_value(call: Call) -> None:
     for again in (call, call.of_size(double=False)):
         tensors = {i: ad.Tensor(x) if i in again.floating else ad.constant(x) for i, x in enumerate(again.arrays)}
         out, expected = again.evaluate(tensors), again.evaluate()
-        assert_same(out, expected, f"value of {again}")
+        assert_same(out, expected, "value of", again)
         for x, value in zip(leaves(out), leaves(expected), strict=True):
             assert isinstance(x, ad.Tensor) == (kind(value) != "O"), f"{call} gives {x!r}"
             assert kind(value) in "fcO" or not x.requires_grad, f"{call}: gradient of {x!r}"
@@ -307,13 +309,13 @@ def check_gradient(call: Call) -> None:
             if call.dispatches(wanted):
                 raise
             continue
-        assert_same(out, value, f"value of {call} (Tensors: {wanted})")
+        assert_same(out, value, "value of", call, "Tensors:", wanted)
         gradients = pulled(call.outputs(tensors), [*tensors.values()], g)
         for i, gradient in zip(wanted, gradients, strict=True):
-            what = f"gradient of {call} in array {i} (Tensors: {wanted})"
+            what = ("gradient of", call, "in array", i, "Tensors:", wanted, gradient)
             assert type(gradient) is np.ndarray, what
             assert (gradient.dtype, gradient.shape) == (call.arrays[i].dtype, call.arrays[i].shape), what
-            assert_close([inner(v, gradient) for v in directions(gradient)], expected[i], f"{what}, {gradient!r}")
+            assert_close([inner(v, gradient) for v in directions(gradient)], expected[i], *what)
 
 
 def check_constant(call: Call, position: int) -> None:
@@ -321,7 +323,7 @@ def check_constant(call: Call, position: int) -> None:
     x = call.arrays[position]
     for sign in (1, -1):
         near = call.evaluate({position: moved(x, sign * x, JITTER)})
-        assert_same(near, call.evaluate(), f"{call} depends on array {position}")
+        assert_same(near, call.evaluate(), call, "depends on array", position)
     if call.dispatches([position]):
         for out in leaves(call.evaluate(call.tensors([position]))):
             assert not (kind(out) in "fc" and out.requires_grad), f"{call} has a gradient in array {position}"
@@ -343,7 +345,7 @@ def check_second_order(call: Call) -> None:
     recorded = pulled(outputs, [*tensors.values()], sources := [*map(ad.Tensor, g)], record=True)
     gradients = first(call, g)
     for gradient, same in zip(recorded, gradients, strict=True):
-        assert_close(gradient.numpy(), same, f"recorded gradient of {call}", relative=1e-12, absolute=1e-13)
+        assert_close(gradient.numpy(), same, "recorded gradient of", call, relative=1e-12, absolute=1e-13)
     weights = cotangents(gradients, seed=10)
     second = pulled(recorded, [*tensors.values(), *sources], weights)
 
@@ -360,8 +362,8 @@ def check_second_order(call: Call) -> None:
         v = cotangent(gradient.shape, gradient.dtype, seed=99)
         expected = difference(lambda step, k=k, v=v: along(k, v, step))
         size = np.sum(np.abs(gradient * v)) + sum(np.sum(np.abs(first_order)) for first_order in gradients)
-        what = f"second derivative of {call} in {[*positions, *('g' for _ in g)][k]}"
-        assert_close(inner(gradient, v), expected, what, absolute=RELATIVE * (1 + size))
+        what = ("second derivative of", call, "in", [*positions, *("g" for _ in g)][k])
+        assert_close(inner(gradient, v), expected, *what, absolute=RELATIVE * (1 + size))
 
 
 def check_float32(call: Call) -> None:
@@ -391,7 +393,7 @@ def check_float32(call: Call) -> None:
     wide = [x.astype((x.dtype.char.lower() == x.dtype.char and np.float64) or np.complex128) for x in g]
     expected = pulled(exact.outputs(doubles), [*doubles.values()], wide)
     for gradient, same in zip(recorded, expected, strict=True):
-        assert_close(gradient.numpy(), same, f"float32 gradient of {call}", relative=SINGLE, absolute=SINGLE)
+        assert_close(gradient.numpy(), same, "float32 gradient of", call, relative=SINGLE, absolute=SINGLE)
 
 
 def check_promotion(call: Call) -> None:
@@ -402,7 +404,7 @@ def check_promotion(call: Call) -> None:
         mixed = call.cast({k: other for k in call.floating if k != i} | {i: np.float32})
         if mixed.accepted and mixed.dispatches([i]):
             tensors = mixed.tensors([i])
-            assert_same(mixed.evaluate(tensors), mixed.evaluate(), f"value of {mixed}")
+            assert_same(mixed.evaluate(tensors), mixed.evaluate(), "value of", mixed)
             outputs = mixed.outputs(tensors)
             (gradient,) = pulled(outputs, [tensors[i]], cotangents(outputs))
             assert (gradient.dtype, gradient.shape) == (np.float32, tensors[i].shape), f"gradient of {mixed}"
@@ -416,12 +418,12 @@ def check_linear(call: Call) -> None:
         x, y = call.arrays[i], cotangent(call.arrays[i].shape, call.arrays[i].dtype, seed=7)
         there = [call.at({i: point}) for point in (x, y, 3 * x - 2 * y)]
         values = [each.evaluate() for each in there]
-        assert_close(values[2], 3 * values[0] - 2 * values[1], f"{call} in array {i}")
+        assert_close(values[2], 3 * values[0] - 2 * values[1], call, "in array", i)
         gradients = []
         for each in there[:2]:
             outputs = each.outputs(tensors := each.tensors([i]))
             gradients += pulled(outputs, [*tensors.values()], cotangents(outputs))
-        assert_close(*gradients, f"gradient of {call} in array {i}", relative=1e-12, absolute=1e-12)
+        assert_close(*gradients, "gradient of", call, "in array", i, relative=1e-12, absolute=1e-12)
 
 
 def subsets(positions: Sequence[int]) -> Iterator[tuple[int, ...]]:

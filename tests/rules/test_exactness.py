@@ -101,7 +101,7 @@ TRIVIAL = {np.copysign, np.angle, np.nextafter}  # their derivatives are -1, 0 a
 LARGEST = {np.tanh: 1, ad.sigmoid: 1 / 4, np.logaddexp: 1, np.logaddexp2: 1, np.sinc: 1.37}
 
 # Rows with an intermediate result that may be subnormal, and has few digits then, though the derivative is larger.
-SCALED = {np.divide, np.arctan2}
+SCALED = {np.divide, np.arctan2, operator.pow, np.power, np.float_power}
 
 
 SQUARING = {mpmath.hypot, mpmath.atan2}  # for which more digits are needed
@@ -144,9 +144,11 @@ def jumps(x, y):
 
 
 def odd_base(x, y):
-    """Where only C has values: of -inf to the power of a fraction; on the negative side of 0; where 1e17 is even."""
+    """Where only C has values, of -inf to the power of a fraction and on the negative side of 0; where 1e17 is even;
+    and where the limit is reached too slowly for the numbers that stand for it here."""
     fraction = not float(y).is_integer() or (x == -inf and abs(y) > 1e15)
-    return direction_decides(x, y) or negative_zero(x) or (x < 0 and fraction)
+    slow = x in (0, inf) and 0 < abs(y) < 0.1
+    return direction_decides(x, y) or negative_zero(x) or (x < 0 and fraction) or slow
 
 
 def negative_zero(x):
@@ -273,7 +275,7 @@ def difference(found, truth, dtype, function=None):
     ulp = max(mpf(2) ** (mpmath.mag(truth) - 1) * eps if truth else 0, smallest)
     allowed = max(ULPS * ulp, 4 * eps * LARGEST.get(function, 0))
     if function in SCALED:
-        allowed += mpmath.sqrt(abs(truth) * smallest)
+        allowed += mpmath.sqrt(abs(truth) * smallest) + 1e3 * smallest
     error = abs(found - truth)
     return None if error <= allowed else f"{found} for {mpmath.nstr(truth, 20)}: {float(error / ulp):.3g} ulp"
 
@@ -371,7 +373,8 @@ def test_complex_derivatives_are_exact_on_both_sides_of_cuts(function):
     """A zero has a sign, which says on which side of a cut a number stands."""
     numbers = list(itertools.starmap(complex, itertools.product(PARTS, PARTS)))
     several = len(TABLE[function].formula.arrays) > 1
-    points = random.Random(0).sample(list(itertools.product(numbers, numbers)), COUNT) if several else [(z,) for z in numbers]
+    points = [(x, y) for x in numbers if x for y in numbers] if several else [(x,) for x in numbers]
+    points = random.Random(0).sample(points, min(COUNT, len(points)))
     columns = [np.array(column) for column in zip(*points, strict=True)]
     for i, column in enumerate(columns):
         x = ad.Tensor(column)

@@ -1,7 +1,6 @@
 """Forward mode of every row: the product of what comes in with a tangent is the same, whichever way it is formed."""
 
 import numpy as np
-from hypothesis import settings
 
 import autodiff as ad
 
@@ -9,12 +8,10 @@ from .arguments import examples
 from .gradcheck import cotangent, cotangents, inner, pulled
 from .test_rows import each_function
 
-COUNT = max(8, min(settings().max_examples // 10, 100))
-
 
 @each_function
 def test_forward_equals_reverse(function):
-    for call in examples(function, COUNT):
+    for call in examples(function)[::4]:
         check_forward(call)
 
 

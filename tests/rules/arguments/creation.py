@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from autodiff.rules import creation
-
 from ..gradcheck import Call, read_only
 from .common import FLAG, FLOAT64, Factory, Shape, axis, listed, narrowed, numbers, optional, shapes
 
@@ -181,22 +179,7 @@ def of_indices(draw: Any, function: Callable[..., Any]) -> Call:
     return Call(function, (lambda *indices, scale: sum(indices, scale) * scale, size), keywords)
 
 
-@st.composite
-def as_array(draw: Any, function: Callable[..., Any]) -> Call:
-    keywords = draw(
-        st.sampled_from(
-            (
-                {"make": np.ascontiguousarray},
-                {"make": np.array, "options": {"ndmin": 3, "copy": None}},
-                {"make": np.asarray, "dtype": np.float64, "options": {"order": "F"}},
-            )
-        )
-    )
-    return Call(function, (draw(shapes().flatmap(numbers)),), keywords)
-
-
 ARGUMENTS: dict[Callable[..., Any], Factory] = {
-    creation.as_array: as_array,
     **dict.fromkeys(MAKERS, making),
     **dict.fromkeys((np.full, np.full_like), filling),
     **dict.fromkeys((np.linspace, np.logspace, np.geomspace), between),

@@ -19,6 +19,11 @@ def coefficients(part: int = 0) -> Strategy:
     return st.integers(1, 4).flatmap(lambda n: numbers((n,), part, avoided=(0,)))
 
 
+def either_way(p: np.ndarray) -> Strategy:
+    """An array, or the list of its elements."""
+    return st.sampled_from((p, listed(p)))
+
+
 @st.composite
 def combining(draw: Any, function: Callable[..., Any]) -> Call:
     """Of two polynomials, or of one and what to evaluate it at, one may be a list or a number."""
@@ -45,9 +50,9 @@ def dividing(draw: Any, function: Callable[..., Any]) -> Call:
 
 @st.composite
 def integrating(draw: Any, function: Callable[..., Any]) -> Call:
-    m = draw(st.integers(0, 3))
-    constants = (st.just(0.5), st.just([0.5]), numbers((), 1), numbers((m,), 1), numbers((m,), 1).map(listed))
-    return Call(function, (draw(coefficients()),), draw(optional(m=st.just(m), k=st.one_of(constants))(())))
+    m = draw(st.sampled_from((1, 2, 3, 0)))
+    k = numbers((), 1) | st.sampled_from((1, m)).flatmap(lambda n: numbers((n,), 1)).flatmap(either_way)
+    return Call(function, (draw(coefficients()),), draw(optional(m=st.just(m), k=st.just(0.5) | k | k)(())))
 
 
 @st.composite
@@ -77,7 +82,7 @@ def fitting(draw: Any, function: Callable[..., Any]) -> Call:
     size: Shape = (n, 2) if draw(FLAG) else (n,)
     w = numbers((n,), 2, 0.5, 2.0)
     keywords = draw(
-        optional(w=w | w.map(list), rcond=st.just(1e-9), full=FLAG, cov=st.sampled_from((True, "unscaled")))(())
+        optional(w=w.flatmap(either_way), rcond=st.just(1e-9), full=FLAG, cov=st.sampled_from((True, "unscaled")))(())
     )
     return Call(function, (x, draw(numbers(size, 1)), draw(st.integers(0, 2))), keywords)
 

@@ -18,8 +18,8 @@ from .reduction import with_nan
 
 
 def rising(n: int, part: int) -> Any:
-    """A one-dimensional array in increasing order."""
-    return numbers((n,), part).map(lambda x: read_only(np.sort(x)))
+    """A one-dimensional array that increases in no small steps."""
+    return numbers((n,), part, -1.0, 1.0).map(lambda x: read_only(np.sort(x) + 0.3 * np.arange(n)))
 
 
 # --- averages ---------------------------------------------------------------------------------------------------------
@@ -129,8 +129,8 @@ def counting_points(draw: Any, function: Callable[..., Any]) -> Call:
     each = st.sampled_from((1, 3)) | rising(3, 1)
     bins = {"bins": st.sampled_from((2, 3)) | st.tuples(each, each).map(list)}
     limits = {"range": st.sampled_from(([(-1.5, 1.5), (-2.5, 2.0)], None))}
-    keywords = draw(optional(**bins, **limits, density=FLAG, weights=numbers((n,), 2, 0.5, 2.0))(()))
-    edges = np.histogramdd((x, y), keywords.get("bins", 10), keywords.get("range"))[1]
+    keywords = draw(required(**bins)(())) | draw(optional(**limits, density=FLAG, weights=numbers((n,), 2, 0.5, 2.0))(()))
+    edges = np.histogramdd((x, y), keywords["bins"], keywords.get("range"))[1]
     assume(all(map(clear, (x, y), edges)))
     points = (x, y) if function is np.histogram2d else draw(st.sampled_from(((read_only(np.stack([x, y], 1)),), ((x, y),))))
     return Call(function, points, keywords)
