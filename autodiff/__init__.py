@@ -31,8 +31,8 @@ from . import errors
 from .batching import vmap
 from .checkpoint import checkpoint
 from .custom import primitive
+from .modes import anomaly, no_grad
 from .readers.coverage import coverage
-from .record import anomaly, no_grad
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, constant
 from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp

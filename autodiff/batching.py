@@ -17,7 +17,7 @@ from .composition import tensor_of
 from .errors import ShapeError, TracedValueError
 from .forward import evaluated
 from .graph import Graph, Node, Variable, leaf
-from .record import resumed, traced
+from .modes import resumed, traced
 from .rules import indexing, shape
 from .rules.engine import part
 from .storage import Stored
@@ -49,7 +49,9 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
             argument if axis is None else mapped(argument, functools.partial(_in_front, axis=axis))
             for argument, axis in zip(arguments, axes, strict=True)
         ]
-        sizes = {x.shape[0] for batch, axis in zip(batches, axes, strict=True) if axis is not None for x in leaves(batch)}
+        sizes = {
+            x.shape[0] for batch, axis in zip(batches, axes, strict=True) if axis is not None for x in leaves(batch)
+        }
         if len(sizes) != 1:
             raise ShapeError(f"vmap: batches of one size are wanted, in_axes={in_axes} gives {sorted(sizes)}")
         try:
@@ -70,7 +72,9 @@ def _in_front(x: Any, axis: int) -> Any:
 
 def _one_by_one(f: Callable[..., Any], batches: Sequence[Any], axes: Sequence[Axis]) -> Any:
     size = next(len(x) for batch, axis in zip(batches, axes, strict=True) if axis is not None for x in leaves(batch))
-    each = [f(*(_sample(b, i) if a is not None else b for b, a in zip(batches, axes, strict=True))) for i in range(size)]
+    each = [
+        f(*(_sample(b, i) if a is not None else b for b, a in zip(batches, axes, strict=True))) for i in range(size)
+    ]
     flat = [[_plain(x) for x in leaves(result)] for result in each]
     stacked = iter([np.stack(column) for column in zip(*flat, strict=True)])
     return mapped(each[0], lambda _: next(stacked))

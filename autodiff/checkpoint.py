@@ -13,8 +13,8 @@ from .cotangents import Parts
 from .derivative import pull
 from .errors import GradientError, InPlaceError
 from .graph import Node, next_index, node_of
+from .modes import paused, resumed
 from .primitive import Primitive
-from .record import paused, resumed
 from .storage import Stored
 from .structures import leaves, mapped, results
 

@@ -16,9 +16,10 @@ from .cotangents import SEVERAL, Parts
 from .derivative import pull
 from .errors import MissingRuleError, ShapeError, explained
 from .graph import Node, Variable, leaf, node_of
+from .modes import paused, resumed, watching
 from .operands import constant_operand, plain_operand, snapshot
 from .primitive import COMPOSED, TABLE, Composed
-from .record import paused, recorder, resumed, watching
+from .record import recorder
 from .rules.engine import part
 from .rules.shape import identity
 from .storage import Stored
@@ -44,8 +45,8 @@ def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str
     except Exception as error:
         arrays = tuple(x for x in leaves((arguments, options)) if hasattr(x, "shape") and not isinstance(x, type))
         raise explained(error, row.title, arrays) from None
-    if row.view and any(np.may_share_memory(result, value) for value in values):  # writes have to reach the argument
-        return row.composition(*arguments, **options)
+    if _shared(result, values):  # writes have to reach the argument
+        return _into(out, row.composition(*arguments, **options), row)
     if paused():
         return _into(out, plainly(result), row)
     nodes = tuple(constant_operand(value, row.title)[1] if node is None else node for value, node in operands)
@@ -77,6 +78,12 @@ def _taken_out(item: Any, operands: list[tuple[Any, Any]], operation: str) -> An
     else:
         return item
     return Slot(len(operands) - 1)
+
+
+def _shared(result: Any, values: tuple[Any, ...]) -> bool:
+    """Whether a result looks at the memory of an argument."""
+    arrays = [value for value in values if isinstance(value, np.ndarray)]
+    return any(np.may_share_memory(x, y) for x in leaves(result) if isinstance(x, np.ndarray) for y in arrays)
 
 
 def _has_floats(result: Any) -> bool:
@@ -136,7 +143,9 @@ class _Rule:
         for output, gradient in pairs:
             if gradient is not None and isinstance(output, Stored) and output._current()[1].needs:
                 if output.shape != gradient.shape:
-                    raise ShapeError(f"{node.primitive.title}: no derivative for this call: {output.shape}, {gradient.shape}")
+                    raise ShapeError(
+                        f"{node.primitive.title}: no derivative for this call: {output.shape}, {gradient.shape}"
+                    )
                 pulled = pull(output._node, gradient, set(sources), record=tensor_of if recording else None)
                 found += [(x, pulled[s]) for x, s in zip(inputs, sources, strict=True) if s in pulled]
         return found

@@ -49,7 +49,9 @@ class Masked(np.ndarray):
         plain = [unmasked(x) for x in inputs]
         masks = [x.mask for x in inputs if isinstance(x, Masked) and x.mask is not None]
         if ufunc is np.add and method == "reduce" and masks:
-            mask = np.logical_or.reduce(masks[0], **{key: keywords[key] for key in ("axis", "keepdims") if key in keywords})
+            mask = np.logical_or.reduce(
+                masks[0], **{key: keywords[key] for key in ("axis", "keepdims") if key in keywords}
+            )
             return Masked.of(np.add.reduce(*plain, **keywords), mask)
         if method == "__call__" and out is None and not keywords:
             if ufunc in _SUMS and len(masks) == len(inputs):

@@ -95,7 +95,8 @@ class Floats(ast.NodeTransformer):
 
     @staticmethod
     def _float(operand: ast.expr) -> ast.expr:
-        return ast.Constant(float(ast.literal_eval(operand))) if isinstance(operand, ast.Constant) else operand
+        whole = isinstance(operand, ast.Constant) and type(operand.value) is int
+        return ast.Constant(float(ast.literal_eval(operand))) if whole else operand
 
 
 class Metadata(ast.NodeTransformer):

@@ -15,9 +15,9 @@ from .composition import as_leaf, tensor_of
 from .cotangents import SEVERAL, Parts, unmasked
 from .derivative import pull, recorded
 from .graph import Graph, Node, Variable, leaf
-from .record import resumed
+from .modes import resumed
 from .storage import Stored
-from .structures import filled, leaves, results
+from .structures import filled, results
 
 Tangents = Sequence[Any]  # one for each input, None where it does not move
 

@@ -77,7 +77,9 @@ class Variable:
     hooks: tuple[Callable[[Any], Any], ...]
     index: int
 
-    def __init__(self, name: str | None = None, immutable: bool = False, inner: bool = False, tracer: bool = False) -> None:
+    def __init__(
+        self, name: str | None = None, immutable: bool = False, inner: bool = False, tracer: bool = False
+    ) -> None:
         self.name = name
         self.grad = None
         self.immutable = immutable

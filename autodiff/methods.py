@@ -11,8 +11,9 @@ import numpy as np
 from .composition import otherwise, plainly, unpacked
 from .expressions import COMPARISONS, OPERATORS
 from .graph import Variable, leaf
+from .modes import paused
 from .primitive import TABLE, Primitive
-from .record import paused, recorder
+from .record import recorder
 from .rules.indexing import getitem, split
 from .rules.shape import cast
 from .storage import Stored, fitting
@@ -56,11 +57,11 @@ class Methods(Stored):
 
     def copy(self, order: str = "C") -> Tensor:
         """As ndarray's; recorded, so that gradient flows through it."""
-        return call(np.copy, self, order)
+        return self[()] if isinstance(self._read(), np.generic) else call(np.copy, self, order)
 
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+    def clip(self, min: Any = None, max: Any = None, out: Any = None, **keywords: Any) -> Tensor:
         """As ndarray's: at a bound the gradient passes."""
-        return call(np.clip, self, min, max)
+        return np.clip(self, min, max, out=out, **keywords)  # type: ignore[call-overload]
 
     @property
     def mT(self) -> Tensor:
@@ -74,7 +75,7 @@ class Methods(Stored):
 
     @real.setter
     def real(self, value: Any) -> None:
-        self[...] = value + 1j * self.imag if self.dtype.kind == "c" else value
+        self.real[...] = value
 
     @property
     def imag(self) -> Tensor:
@@ -83,7 +84,9 @@ class Methods(Stored):
 
     @imag.setter
     def imag(self, value: Any) -> None:
-        self[...] = self.real + 1j * value
+        if self.dtype.kind != "c":
+            raise TypeError("array does not have imaginary part to set")
+        self.imag[...] = value
 
     def compress(self, condition: Any, axis: int | None = None, out: Any = None) -> Tensor:
         """As ndarray's."""
@@ -258,6 +261,8 @@ def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callabl
         value = compute(self._settle() if old is None else old, other._read() if isinstance(other, Stored) else other)
         if value.shape != node.shape or value.dtype is not node.dtype:
             value = value.astype(fitting(value, node, symbol), copy=False)
+        if not node.shape and isinstance(value, np.generic):
+            value = np.array(value)
         self._value = value
         self._node = leaf(value, node.variable or Variable(), node.needs)
         return self

@@ -13,8 +13,10 @@ from .graph import Node, leaf
 _WEAK = (float, int, bool, complex, type(None))  # Python scalars keep NumPy's weak promotion: they stay what they are
 
 
-def plain_operand(operand: Any, operation: str) -> Any:
+def plain_operand(operand: Any, operation: str, other: Any = None) -> Any:
     """An operand that is neither Tensor, array nor float, as NumPy will take it; what could go wrong is refused."""
+    if type(operand) is complex and type(other) is np.float64:  # which Python takes for a float, and keeps to itself
+        return np.complex128(operand)
     if type(operand) in _WEAK or isinstance(operand, np.generic):
         return operand
     if isinstance(operand, np.ma.MaskedArray):

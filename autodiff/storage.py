@@ -11,6 +11,7 @@ So a write never changes an array that a graph holds: it makes new nodes, and gr
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -18,8 +19,9 @@ import numpy as np
 from .errors import GradientError, InPlaceError, ShapeError, describe, leaves_the_graph
 from .graph import Node, Variable, leaf
 from .guards import read_only
+from .modes import paused, resumed
 from .operands import numbers, plain_operand, snapshot
-from .record import paused, recorder, resumed
+from .record import recorder
 from .rules.indexing import ARRAY, join, put, split
 from .rules.shape import cast
 
@@ -67,14 +69,21 @@ class View:
             self._refresh(tensor, Stored._of(origin, value))
         return self.value
 
-    def positions(self, tensor: Stored) -> Any:
-        """For each element of the view, its position in the flattened root."""
+    def places(self, tensor: Stored, index: Any) -> tuple[Any, str | None]:
+        """For each element at an index of the view, its position in the flattened root; and which part of it, if not all."""
         self.settle(tensor)
         _, origin = self.root._current()
-        positions = np.arange(np.prod(origin.shape, dtype=int)).reshape(origin.shape)
+        size = math.prod(origin.shape)
+        places: Any = np.arange(size).reshape(origin.shape)
+        in_parts = origin.dtype.kind == "c" != tensor._node.dtype.kind
+        if in_parts:
+            places = places + 1j * (places + size)
         for node in self._path(tensor._node):
-            positions = node.primitive.evaluate((positions,), node.keywords)
-        return positions
+            places = node.primitive.evaluate((places,), node.keywords)
+        if not in_parts:
+            return places[index], None
+        part, where = np.divmod(places[index].astype(np.intp), size or 1)
+        return where, "imag" if np.any(part) else "real"
 
     def _path(self, node: Node) -> list[Node]:
         """The view operations from the origin down to `node`."""
@@ -167,7 +176,7 @@ class Stored:
             return out._update(result, f"{operation}(out)")
         if any(getattr(x, "needs", False) for x in (result._node, *result._node.inputs)):
             name = describe(result, "the result")
-            remedy = "the result without out=, or give out= a Tensor"
+            remedy = "the result without out=, or give out= a Tensor: np.zeros(n, like=t), np.full(n, value, like=t)"
             raise leaves_the_graph(name, f"{operation} with out= a plain array", remedy)
         value = result._read()
         if value.shape != out.shape:
@@ -221,21 +230,21 @@ class Stored:
             self._become(put(self, value, arrays, index=bare))
             return
         root = link.root
-        where = link.positions(self)[join(bare, [np.asarray(_unwrapped(array)) for array in arrays])]
+        where, part = link.places(self, join(bare, [np.asarray(_unwrapped(array)) for array in arrays]))
         shape = root._node.shape
         if shape:
-            root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape)))
+            root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape), part=part))
         elif where.size:
-            root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value, ()))
+            root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value, (), part=part))
 
     def _update(self, new: Stored, operator: str) -> Self:
         """`self op= other`, where `new` is `self op other`."""
         self._may_write(f"{operator}=")
         if new._node.shape != self._node.shape or new._node.dtype != self._node.dtype:
             new = cast(new, dtype=fitting(new._node, self._node, operator))
-        layout = getattr(self._value, "strides", None)
-        if layout is None or layout != getattr(new._read(), "strides", None):
-            self[...] = new  # a view, or an array that keeps the order of its axes
+        value, made = self._value, new._read()
+        if value is None or isinstance(made, np.generic) or getattr(value, "strides", 0) != getattr(made, "strides", 0):
+            self[...] = new  # a view, or an array that stays one, and keeps the order of its axes
         else:
             self._become(new)
         return self
@@ -251,8 +260,8 @@ class Stored:
     def _replace(self, value: Any) -> None:
         """Give a leaf another value; graphs keep the old one."""
         node = self._node
+        self._value = value = np.array(value) if isinstance(value, np.generic) else value
         self._node = leaf(value, node.variable or Variable(), node.needs)
-        self._value = value
 
     def _was_written(self) -> bool:
         """Whether it has another node than the one that older graphs hold."""
@@ -267,19 +276,14 @@ class Stored:
     def _may_write(self, action: str) -> None:
         """Raise where a write could not be given the right gradient."""
         node = self._node
-        value = self._value
-        if value is None and isinstance(self._link, View):
-            if not self._link.settle(self).flags.writeable:
-                raise ValueError(f"{action}: {describe(self, 'this view')} is read-only, as NumPy's: write to a copy")
-            root = self._link.root
-            if root._node.dtype != node.dtype:
-                remedy = "write z[...] = real + 1j * imag"
-                raise InPlaceError(f"{action}: {describe(self, 'this view')} is a part of complex numbers: {remedy}")
-            root._may_write(f"{action} on a view of it")
-            return
         if node.primitive is not None:
+            value = self._read()
             if isinstance(value, np.generic):
                 raise TypeError(f"{action}: {describe(self, 'this Tensor')} is a scalar, which NumPy does not write to")
+            if isinstance(value, np.ndarray) and not value.flags.writeable:
+                raise ValueError(f"{action}: {describe(self, 'this Tensor')} is read-only, as NumPy's: write to a copy")
+            if self._value is None:
+                self._link.root._may_write(f"{action} on a view of it")
             return
         if not self._writable_leaf():
             raise InPlaceError(f"{action}: {describe(self, 'this Tensor')} is a constant; make a Tensor to write to")

@@ -15,9 +15,10 @@ from .errors import GradientError, MissingRuleError, ShapeError, describe, leave
 from .graph import Variable, leaf
 from .guards import read_only
 from .methods import Methods, install
+from .modes import may_leave, tracing
 from .operands import numbers
 from .primitive import ALIASES, COMPOSED, CREATES, INSPECTS, TABLE
-from .record import RECORDERS, keyword_names, may_leave, recorder, tracing
+from .record import RECORDERS, keyword_names, recorder
 from .rules.engine import detached
 from .rules.ufunc import ufunc_row
 
@@ -253,7 +254,11 @@ class Tensor(Methods):
         name = f"np.{ufunc.__name__}"
         if out is not None and isinstance(result, tuple):
             return tuple(one if o is None else self._into(o, one, name) for o, one in zip(out, result, strict=True))
-        return result if out is None else self._into(out, result, name)
+        if out is None:
+            return result
+        if method == "__call__" and result.shape != out[0].shape:  # a ufunc fills an `out` that is larger
+            result = np.broadcast_to(result, out[0].shape)
+        return self._into(out, result, name)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
@@ -394,7 +399,8 @@ _CONSTANT = Variable(immutable=True)  # one for all constants: they have neither
 
 _ARRAY_REMEDY = (
     "{t}.numpy() or {t}.detach() to let the gradient go; to keep it, X @ {t} for X.dot({t}), or "
-    "autodiff.constant(X).dot({t}); np.stack([...]) for a list of Tensors; np.zeros(n, like={t}) for a buffer"
+    "autodiff.constant(X).dot({t}); np.stack([...]) for a list of Tensors; np.zeros(n, like={t}) for a buffer, or "
+    "np.full(n, {t}, like={t})"
 )
 
 

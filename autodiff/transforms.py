@@ -12,10 +12,10 @@ import numpy as np
 from .composition import tensor_of
 from .cotangents import unmasked
 from .derivative import ascent, pull, seen
-from .errors import GradientError, ShapeError, describe
+from .errors import GradientError, describe
 from .forward import push
 from .graph import Graph, Variable
-from .record import resumed
+from .modes import resumed
 from .rules.shape import identity
 from .structures import leaves, mapped
 from .tensor import Tensor, plain_value

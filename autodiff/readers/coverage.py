@@ -13,8 +13,27 @@ from ..rules import activation
 # What comes of rounding: a rule that computes from `out`, or from a difference, is right to the size of the largest derivative.
 ABSOLUTE: set[Callable[..., Any]] = {np.tanh, np.tan, activation.sigmoid}
 
-# At the points of `kinks`, the same gradients by PyTorch 2.13 and JAX 0.10 (None: it has no such function, or refuses).
-ELSEWHERE: dict[Any, dict[str, tuple[Any, Any]]] = {}
+# What PyTorch 2.13 and JAX 0.10 give at the points where a row states what it takes; a test asks them again.
+ELSEWHERE: dict[tuple[str, str], tuple[str, str]] = {
+    ("abs", "0"): ("0", "1"),
+    ("fabs", "0"): ("0", "1"),
+    ("copysign", "(0, 1)"): ("(0, 0)", "(1, 0)"),
+    ("relu", "0"): ("0", "0"),
+    ("maximum", "(1, 1)"): ("(0.5, 0.5)", "(0.5, 0.5)"),
+    ("minimum", "(1, 1)"): ("(0.5, 0.5)", "(0.5, 0.5)"),
+    ("fmax", "(1, 1)"): ("(1, 0)", "(0, 1)"),
+    ("fmin", "(1, 1)"): ("(1, 0)", "(0, 1)"),
+    ("clip", "(-1, -1, 1)"): ("(1, 0, 0)", "(0.5, 0.5, 0)"),
+    ("clip", "(1, -1, 1)"): ("(1, 0, 0)", "(0.5, 0, 0.5)"),
+    ("clip", "(5, 1, 1)"): ("(0, 0, 1)", "(0, 0, 1)"),
+    ("hypot", "(0, 0)"): ("(nan, nan)", "(0.5, 0.5)"),
+    ("heaviside", "(0, 1)"): ("refused", "(0, 1)"),
+    ("max", "(1, 1)"): ("(0.5, 0.5)", "(0.5, 0.5)"),
+    ("min", "(1, 1)"): ("(0.5, 0.5)", "(0.5, 0.5)"),
+    ("std", "(1, 1)"): ("(0, 0)", "(nan, nan)"),
+    ("norm", "(0, 0)"): ("(0, 0)", "(nan, nan)"),
+    ("vector_norm", "(0, 0)"): ("(0, 0)", "(nan, nan)"),
+}
 
 KINDS = {
     "elementwise": "elementwise",
@@ -28,6 +47,22 @@ KINDS = {
     "creates": "new array, no gradient",
     "refused": "refused",
 }
+
+
+_HEAD = """\
+# Which functions differentiate
+
+Of {functions} functions of NumPy and ours, gradients flow through {flowing}: by plain `import numpy as np`, in reverse and
+in forward mode, any number of times. This page is `autodiff.coverage().page`; a test keeps it so.
+
+- *elementwise*, *linear*, *selecting elements*, *vector-Jacobian product*: a row of the table states the derivative.
+- *composed*: a row states an equal expression in simpler functions; NumPy computes the value, the expression the derivative.
+- *recorded as simpler functions*: what returns views, writes in place or calls a user's function.
+- *derivative zero*: still a node of the graph, since the result depends on data.
+- *accuracy*: of the derivative, in units in the last place; or, where it is computed from the result or from a difference,
+  of the largest derivative. Other derivatives are as accurate as the NumPy functions that they are made of.
+- *kinks*: the points that have no derivative, what is taken there, and what others take.
+"""
 
 
 class Entry(NamedTuple):
@@ -50,6 +85,12 @@ class Coverage(tuple[Entry, ...]):
     """The entries of all functions: `str()` is a table in text, `.markdown` one for a page."""
 
     __slots__ = ()
+
+    @property
+    def page(self) -> str:
+        """As a page in Markdown."""
+        flowing = sum(entry.differentiates for entry in self)
+        return f"{_HEAD.format(flowing=flowing, functions=len(self))}\n{self.markdown}"
 
     @property
     def markdown(self) -> str:
@@ -97,18 +138,19 @@ def _entry(name: str, function: Any) -> Entry:
     accuracy = ""
     if row.kind == "elementwise" or isinstance(function, np.ufunc):
         accuracy = "4 eps of the largest" if function in ABSOLUTE else "4 ulp"
-    return Entry(name, KINDS[kind], "all", accuracy, "; ".join(_kinks(function, row)), _note(row))
+    return Entry(name, KINDS[kind], "all", accuracy, "; ".join(_kinks(row)), _note(row))
 
 
-def _kinks(function: Any, row: Any) -> Iterator[str]:
+def _kinks(row: Any) -> Iterator[str]:
     for point, values in row.kinks.items():
-        others = ELSEWHERE.get(function, {}).get(str(point))
+        others = ELSEWHERE.get((row.name, _shown(point)))
         said = f" (PyTorch {others[0]}, JAX {others[1]})" if others else ""
-        yield f"{_shown(point)} → {_shown(values)}{said}"
+        yield f"at {_shown(point)}: {_shown(values)}{said}"
 
 
 def _shown(values: tuple[Any, ...]) -> str:
-    return ", ".join(map(str, values)) if len(values) == 1 else f"({', '.join(map(str, values))})"
+    """One number, or the elements of one array, or one number for each argument."""
+    return str(values[0]) if len(values) == 1 else f"({', '.join(map(str, values))})"
 
 
 def _note(row: Any) -> str:

@@ -59,14 +59,14 @@ def between_in_ratio(start: Any, stop: Any, num: int, endpoint: bool) -> Any:
     return sign * (start / sign) ** (1 - t) * (stop / sign) ** t
 
 
-def bin_edges(a: Any, bins: Any, range: Any, weights: Any) -> Any:
+def bin_edges(a: Any, bins: Any, limits: Any, weights: Any) -> Any:
     """np.histogram_bin_edges: from the least number to the greatest in equal steps, if nothing else is said."""
-    if np.ndim(bins):
-        return joined(bins)
-    if range is None:
-        range = (np.min(a), np.max(a)) if np.size(a) else (0.0, 1.0)
-    low, high = range if range[0] != range[1] else (range[0] - 0.5, range[1] + 0.5)
-    return np.linspace(low, high, len(np.histogram_bin_edges(a, bins, range, weights)))
+    if np.ndim(edges := joined(bins)):
+        return edges
+    if limits is None:
+        limits = (np.min(a), np.max(a)) if np.size(a) else (0.0, 1.0)
+    low, high = limits if limits[0] != limits[1] else (limits[0] - 0.5, limits[1] + 0.5)
+    return np.linspace(low, high, len(np.histogram_bin_edges(a, bins, limits, weights)))
 
 
 # --- with a border ----------------------------------------------------------------------------------------------------
@@ -100,18 +100,18 @@ def pairs(values: Any, ndim: int) -> Any:
 
 def extended(x: Any, width: list[int], mode: Any, value: Any) -> Any:
     """x with as many more rows before and after it as `width` says."""
-    ends: Any
+    before, after = width
     if mode in STATISTICS:
-        ends = [STATISTICS[mode](rows[:length], axis=0) for rows, length in zip((x, x[::-1]), value, strict=True)]
+        first, last = STATISTICS[mode](x[: value[0]], axis=0), STATISTICS[mode](x[::-1][: value[1]], axis=0)
     elif mode == "linear_ramp":
-        ends = [np.linspace(end, edge, n, endpoint=False) for end, edge, n in zip(value, (x[0], x[-1]), width, strict=True)]
-        ends[1] = ends[1][::-1]
+        first = np.linspace(value[0], x[0], before, endpoint=False)
+        last = np.linspace(value[1], x[-1], after, endpoint=False)[::-1]
     elif mode in ("constant", "empty"):
-        ends = value
+        first, last = value
     else:
         return x[np.pad(np.arange(len(x)), width, mode)]
-    before, after = (np.broadcast_to(end, (n, *x.shape[1:])) for end, n in zip(ends, width, strict=True))
-    return np.concatenate([before, x, after])
+    size = x.shape[1:]
+    return np.concatenate([np.broadcast_to(first, (before, *size)), x, np.broadcast_to(last, (after, *size))])
 
 
 def reflected(x: Any, width: list[int], mode: str, value: Any) -> Any:
@@ -144,7 +144,8 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     if not results:
         raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
     size, dtype = np.shape(results[0]), np.result_type(results[0])
-    table = np.stack([np.broadcast_to(result, size) for result in results]).reshape((*rows.shape[:-1], *size))
+    results = [result if np.shape(result) == size else np.broadcast_to(result, size) for result in results]
+    table = np.stack(results).reshape((*rows.shape[:-1], *size))
     table = np.moveaxis(table, tuple(range(-len(size), 0)), tuple(range(axis, axis + len(size))))
     return table if table.dtype == dtype else table.astype(dtype)
 
@@ -162,27 +163,27 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
 
 
 # fmt: off
-composed(np.array,            "array(object, dtype=None, *, copy=True, order='K', subok=False, ndmin=0, **options)", "with_axes(joined(object), ndmin)", view=True)
-composed(np.asarray,          "asarray(a, dtype=None, order=None, *, device=None, copy=None)",     "joined(a)",                view=True)
-composed(np.asanyarray,       "asanyarray(a, dtype=None, order=None, *, device=None, copy=None)",  "joined(a)",                view=True)
-composed(np.ascontiguousarray, "ascontiguousarray(a, dtype=None)",                                 "with_axes(joined(a), 1)",  view=True)
-composed(np.asfortranarray,   "asfortranarray(a, dtype=None)",                                     "with_axes(joined(a), 1)",  view=True)
-composed(np.require,          "require(a, dtype=None, requirements=None)",                         "joined(a)",                view=True)
-composed(np.full,             "full(shape, fill_value, dtype=None, order='C', *, device=None)",    "np.broadcast_to(joined(fill_value), shape)")
-composed(np.full_like,        "full_like(a, fill_value, dtype=None, order='K', subok=True, shape=None, *, device=None)", "np.broadcast_to(joined(fill_value), np.shape(a) if shape is None else shape)")
+composed(np.array,               "array(object, dtype=None, *, copy=True, order='K', subok=False, ndmin=0, **options)", "with_axes(joined(object), ndmin)", view=True)
+composed(np.asarray,             "asarray(a, dtype=None, order=None, *, device=None, copy=None)",     "joined(a)",  view=True)
+composed(np.asanyarray,          "asanyarray(a, dtype=None, order=None, *, device=None, copy=None)",  "joined(a)",  view=True)
+composed(np.ascontiguousarray,   "ascontiguousarray(a, dtype=None)",                                  "with_axes(joined(a), 1)",  view=True)
+composed(np.asfortranarray,      "asfortranarray(a, dtype=None)",                                     "with_axes(joined(a), 1)",  view=True)
+composed(np.require,             "require(a, dtype=None, requirements=None)",                         "joined(a)",  view=True)
+composed(np.full,                "full(shape, fill_value, dtype=None, order='C', *, device=None)",    "np.broadcast_to(joined(fill_value), shape)")
+composed(np.full_like,           "full_like(a, fill_value, dtype=None, order='K', subok=True, shape=None, *, device=None)", "np.broadcast_to(joined(fill_value), np.shape(a) if shape is None else shape)")
 
-composed(np.linspace,         "linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None)",
-                              "(np.moveaxis(between(joined(start), joined(stop), num, endpoint), 0, axis), step(joined(start), joined(stop), num - endpoint))[slice(2) if retstep else 0]")
-composed(np.logspace,         "logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0)", "between_powers(joined(start), joined(stop), num, endpoint, joined(base), axis)")
-composed(np.geomspace,        "geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0)", "np.moveaxis(between_in_ratio(joined(start), joined(stop), num, endpoint), 0, axis)")
-composed(np.histogram_bin_edges, "histogram_bin_edges(a, bins=10, range=None, weights=None)",      "bin_edges(a, bins, range, weights)")
-composed(np.vander,           "vander(x, N=None, increasing=False)",                               "x[:, None] ** np.arange(len(x) if N is None else N)[:: 1 if increasing else -1]")
-composed(np.ix_,              "ix_(*args)",                                                        "tuple(np.reshape(x, (1,) * i + (-1,) + (1,) * (len(args) - i - 1)) for i, x in enumerate(args))")
-composed(np.pad,              "pad(array, pad_width, mode='constant', **kwargs)",                  "padded(array, pad_width, mode, kwargs)")
+composed(np.linspace,            "linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0, *, device=None)",
+                                 "(np.moveaxis(between(joined(start), joined(stop), num, endpoint), 0, axis), step(joined(start), joined(stop), num - endpoint))[slice(2) if retstep else 0]")
+composed(np.logspace,            "logspace(start, stop, num=50, endpoint=True, base=10.0, dtype=None, axis=0)", "between_powers(joined(start), joined(stop), num, endpoint, joined(base), axis)")
+composed(np.geomspace,           "geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0)", "np.moveaxis(between_in_ratio(joined(start), joined(stop), num, endpoint), 0, axis)")
+composed(np.histogram_bin_edges, "histogram_bin_edges(a, bins=10, range=None, weights=None)",         "bin_edges(a, bins, range, weights)")
+composed(np.vander,              "vander(x, N=None, increasing=False)",                               "x[:, None] ** np.arange(len(x) if N is None else N)[:: 1 if increasing else -1]")
+composed(np.ix_,                 "ix_(*args)",                                                        "tuple(np.reshape(x, (1,) * i + (-1,) + (1,) * (len(args) - i - 1)) for i, x in enumerate(args))")
+composed(np.pad,                 "pad(array, pad_width, mode='constant', **kwargs)",                  "padded(array, pad_width, mode, kwargs)")
 
-inlined(np.apply_along_axis,  "apply_along_axis(func1d, axis, arr, *args, **kwargs)",              apply_along_axis)
-inlined(np.apply_over_axes,   "apply_over_axes(func, a, axes)",                                    apply_over_axes)
-inlined(np.fromfunction,      "fromfunction(function, shape, *, dtype=float, **kwargs)",           "function(*np.indices(shape, dtype=dtype), **kwargs)")
+inlined(np.apply_along_axis,     "apply_along_axis(func1d, axis, arr, *args, **kwargs)",              apply_along_axis)
+inlined(np.apply_over_axes,      "apply_over_axes(func, a, axes)",                                    apply_over_axes)
+inlined(np.fromfunction,         "fromfunction(function, shape, *, dtype=float, **kwargs)",           "function(*np.indices(shape, dtype=dtype), **kwargs)")
 # fmt: on
 
 CREATES |= {np.zeros_like, np.ones_like, np.empty_like, np.zeros, np.ones, np.empty, np.eye, np.identity, np.tri, np.arange}

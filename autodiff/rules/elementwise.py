@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import INSPECTS, composed, constant, elementwise, inlined, linear, own, selecting, special
+from ..primitive import INSPECTS, constant, elementwise, inlined, linear, own, selecting, special
 from .activation import gap, sigmoid  # noqa: F401, for the texts of rows
 from .engine import taken
 
@@ -210,8 +210,6 @@ elementwise(np.rad2deg,     "rad2deg(x)",         "1 / DEGREE")
 elementwise(np.radians,     "radians(x)",         "DEGREE")
 elementwise(np.degrees,     "degrees(x)",         "1 / DEGREE")
 elementwise(np.sinc,        "sinc(x)",            "sinc_slope(x, out)")
-composed(np.unwrap,         "unwrap(p, discont=None, axis=-1, *, period=6.283185307179586)",
-         "p + np.round((np.unwrap(p, discont, axis, period=period) - p) / period) * period")
 
 # --- hyperbolic functions ---
 elementwise(np.sinh,        "sinh(x)",            "np.cosh(x)")

@@ -76,29 +76,29 @@ def _scattered(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index) -
 
 
 @own
-def put(x: Any, y: Any, z: Sequence[Any] = (), index: Index = ()) -> Any:
-    """A copy of x in which `x[index] = y`, the arrays of the index in `z`."""
+def put(x: Any, y: Any, z: Sequence[Any] = (), index: Index = (), part: str | None = None) -> Any:
+    """A copy of x in which `x[index] = y`, the arrays of the index in `z`; `part` is "real" or "imag" for `x.real[index] = y`."""
     out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x)
-    out[join(index, z)] = y
+    target = out if part is None else getattr(out, part)
+    target[join(index, z)] = y
     return out
 
 
-def unwritten(g: Any, z: Sequence[Any], index: Index) -> Any:
+def unwritten(g: Any, z: Sequence[Any], index: Index, part: str | None) -> Any:
     """The gradient of what `put` left as it was."""
-    if isinstance(g, Masked) or _selects(z):
+    if part is None and (isinstance(g, Masked) or _selects(z)):
         return taken(put(np.ones_like(g, dtype=bool), False, z, index=index), g)
-    return put(g, 0, z, index=index)
+    return put(g, 0, z, index=index, part=part)
 
 
-def last_written(g: Any, z: Sequence[Any], index: Index) -> Any:
+def last_written(g: Any, z: Sequence[Any], index: Index, part: str | None) -> Any:
     """The gradient of what `put` wrote: g at the index; where that repeats, only the last write is seen."""
-    read = getitem(g, z, index=index)
+    read = getitem(g if part is None else np.real(g) if part == "real" else -np.imag(g), z, index=index)
     if not _repeats(z):
         return read
-    order = np.full(g.shape, -1)
-    turns = np.arange(read.size).reshape(read.shape)
-    order[join(index, z)] = turns
-    return np.where(order[join(index, z)] == turns, read, 0)
+    turns = places(read)
+    last = put(np.zeros_like(g, dtype=int), turns, z, index=index)
+    return np.where(getitem(last, z, index=index) == turns, read, 0)
 
 
 def _selects(arrays: Sequence[Any]) -> bool:
@@ -144,7 +144,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 # fmt: off
 linear(getitem,  "getitem(x, *y, index=())",            "scatter(g, y, shape=x.shape, index=index)", None, view=True, title="t[...]")
 linear(scatter,  "scatter(x, *y, shape=..., index=())", "getitem(g, y, index=index)",                None)
-linear(put,      "put(x, y, *z, index=())",             "unwritten(g, z, index)",                    "last_written(g, z, index)", None, title="t[...] = value")
+linear(put,      "put(x, y, *z, index=(), part=None)",  "unwritten(g, z, index, part)",              "last_written(g, z, index, part)", None, title="t[...] = value")
 
 composed(np.take,            "take(a, indices, axis=None, out=None, mode='raise')",  "along(a, axis, lambda n: within(indices, n, mode))")
 composed(np.compress,        "compress(condition, a, axis=None, out=None)",          "along(a, axis, lambda n: passing(condition, n))")

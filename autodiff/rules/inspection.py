@@ -25,6 +25,11 @@ def among(values: Any, x: Any) -> Any:
     return flat[order[np.searchsorted(flat[order], values)]]
 
 
+def without(x: Any, y: Any) -> Any:
+    """The elements of x that are not in y."""
+    return x[np.isin(x, y, invert=True)]
+
+
 def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: int | None = None, **options: Any) -> Any:
     """np.unique, its numbers (or what lies along an axis) as elements of the array."""
     found = np.unique(detached(ar), return_index, return_inverse, return_counts, axis, **options)
@@ -39,7 +44,7 @@ INSPECTS |= {np.array2string, np.array_repr, np.array_str, np.save, np.savez, np
 
 # --- positions, counts, truth values ---
 constants(np.argsort, np.argpartition, np.lexsort, np.nanargmax, np.nanargmin, np.argwhere, np.nonzero, np.flatnonzero)
-constants(np.searchsorted, np.digitize, np.ravel_multi_index, np.unravel_index, np.linalg.matrix_rank)
+constants(np.where, np.searchsorted, np.digitize, np.ravel_multi_index, np.unravel_index, np.linalg.matrix_rank)
 constants(np.diag_indices_from, np.tril_indices_from, np.triu_indices_from)
 constants(np.iscomplex, np.isreal, np.isneginf, np.isposinf, np.isin, np.intersect1d, np.packbits, np.unpackbits)
 
@@ -52,7 +57,7 @@ composed(np.unique_inverse, "unique_inverse(x)")
 composed(np.unique_values,  "unique_values(x)")
 composed(np.union1d,        "union1d(ar1, ar2)")
 composed(np.setxor1d,       "setxor1d(ar1, ar2, assume_unique=False)")
-composed(np.setdiff1d,      "setdiff1d(ar1, ar2, assume_unique=False)", "among(np.setdiff1d(ar1, ar2, assume_unique), ar1)")
+composed(np.setdiff1d,      "setdiff1d(ar1, ar2, assume_unique=False)", "without(ar1 if assume_unique else np.unique(ar1), ar2)")
 
 # --- numbers and their neighbours ---
 constant(np.fix,            "fix(x)")

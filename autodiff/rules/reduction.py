@@ -22,8 +22,9 @@ Axis = int | Shape | None
 
 def axes_of(shape: Shape, axis: Axis) -> Shape:
     """The axes of a reduction, counted from the front."""
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return tuple(i % len(shape) for i in axes) if shape else ()
+    if axis is None or not shape:
+        return tuple(range(len(shape)))
+    return tuple([i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))])
 
 
 def kept(shape: Shape, axis: Axis) -> Shape:

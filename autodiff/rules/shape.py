@@ -184,7 +184,7 @@ inlined(np.vsplit,           "vsplit(ary, indices_or_sections)")
 inlined(np.dsplit,           "dsplit(ary, indices_or_sections)")
 if hasattr(np, "unstack"):  # since NumPy 2.1
     inlined(np.unstack,      "unstack(x, /, *, axis=0)")
-    composed(np.astype,      "astype(x, dtype, /, *, copy=True, device=None)",             "cast(x, dtype=dtype) if copy or x.dtype != dtype else x", view=True)
+    composed(np.astype,      "astype(x, dtype, /, *, copy=True, device=None)",             "x",                       view=True)
 
 # --- copies ---
 composed(np.append,          "append(arr, values, axis=None)",                             "np.concatenate((arr, array(values)), axis=axis)")

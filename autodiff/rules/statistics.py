@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import GradientError
 from ..primitive import composed
 from .engine import detached
 from .indexing import ARRAY, scatter
@@ -92,13 +93,16 @@ POSITIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def quantiles(
-    a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None, whole: int = 1, skip: bool = False
-) -> Any:
+    a: Any, q: Any, axis: Axis, keepdims: bool, method: str = "linear", weights: Any = None, whole: int = 1,
+    skip: bool = False,
+) -> Any:  # fmt: skip
     """The quantiles q / whole, each an element or a point between two neighbours; `skip`: of all but nan."""
     a, q = array(a), array(q)
     x, share = merged(a, axis), np.ravel(np.true_divide(q, whole))
     if not (a.size if skip else x.shape[-1]):
         return np.mean(a, axis, keepdims=keepdims)
+    if skip and np.ndim(q) == 2 and x.ndim > 1 and isinstance(axis, tuple) and len(axis) > 1:
+        raise GradientError(f"np.nanquantile of q {np.shape(q)} over {axis}: NumPy mixes up the axes; give a flat q")
     missing = np.isnan(x)
     if skip:
         x = np.where(missing, np.nan, x)  # of which nothing comes back
@@ -122,6 +126,13 @@ def quantiles(
     return np.moveaxis(out, -1, 0).reshape((*np.shape(q), *(kept if keepdims else left)(a.shape, axis)))
 
 
+def first_reaching(share: Any, weights: Any) -> Any:
+    """The first place at which the weights so far, and not 0, are a share of all of them."""
+    sums = np.cumsum(weights, axis=-1, dtype=np.float64)
+    reached = (sums / sums[..., -1:]).astype(share.dtype)[..., None, :]
+    return np.sum((reached < share[:, None]) | (reached == 0), axis=-1)
+
+
 def reading(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function without `overwrite_input`: what a graph holds is never written to."""
     signature = inspect.signature(function)
@@ -132,13 +143,6 @@ def reading(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*bound.args, **bound.kwargs)
 
     return call
-
-
-def first_reaching(share: Any, weights: Any) -> Any:
-    """The first place at which the weights so far, and not 0, are a share of all of them."""
-    sums = np.cumsum(weights, axis=-1, dtype=np.float64)
-    reached = (sums / sums[..., -1:]).astype(share.dtype)[..., None, :]
-    return np.sum((reached < share[:, None]) | (reached == 0), axis=-1)
 
 
 # --- histograms and interpolation -------------------------------------------------------------------------------------
@@ -160,8 +164,9 @@ def binned(samples: Sequence[Any], edges: Sequence[Any], density: bool | None, w
 def points_between(sample: Any, bins: Any, range: Any, density: bool | None, weights: Any) -> tuple[Any, ...]:
     """Of points, which stand in rows, or are a sequence of all the first coordinates, the second ones, ..."""
     rows = [*(sample.T if not isinstance(sample, (list, tuple)) and sample.ndim == 2 else np.atleast_2d(array(sample)))]
-    bins = bins if isinstance(bins, (list, tuple)) else [bins] * len(rows)
-    return binned(rows, [*map(np.histogram_bin_edges, rows, bins, range or [None] * len(rows))], density, weights)
+    bins = bins if hasattr(bins, "__len__") else [bins] * len(rows)
+    ranges = [None] * len(rows) if range is None else range
+    return binned(rows, [*map(np.histogram_bin_edges, rows, bins, ranges)], density, weights)
 
 
 def interpolated(x: Any, xp: Any, fp: Any, left: Any, right: Any, period: Any) -> Any:
@@ -187,12 +192,9 @@ def difference(a: Any, n: int, axis: int, prepend: Any, append: Any) -> Any:
     """From each element to the next one, n times."""
     if n == 0:
         return a
-    a = np.moveaxis(array(a), axis, 0)
-    ends = [None if x is None else array(x) for x in (prepend, append)]
-    before, after = (
-        a[:0] if x is None else np.moveaxis(x, axis, 0) if np.ndim(x) else np.broadcast_to(x, (1, *a.shape[1:])) for x in ends
-    )
-    a = np.concatenate([before, a, after])
+    a, ends = np.moveaxis(array(a), axis, 0), [array(x) for x in (prepend, append) if x is not None]
+    ends = [np.moveaxis(x, axis, 0) if np.ndim(x) else np.broadcast_to(x, (1, *a.shape[1:])) for x in ends]
+    a = np.concatenate([*ends[: prepend is not None], a, *ends[prepend is not None :]])
     for _ in range(n):
         a = a[1:] - a[:-1]
     return np.moveaxis(a, 0, axis)
@@ -228,6 +230,11 @@ def area(y: Any, x: Any, dx: Any, axis: int) -> Any:
     return np.sum(step * (y[..., 1:] + y[..., :-1]) / 2, axis=-1)
 
 
+def unwrapped(p: Any, discont: Any, axis: int, period: Any) -> Any:
+    """p, and as many periods as NumPy adds."""
+    return p + period * np.rint((np.unwrap(detached(p), discont, axis, period=period) - p) / period)
+
+
 # fmt: off
 composed(np.average,        "average(a, axis=None, weights=None, returned=False, *, keepdims=False)",    "weighted(a, axis, weights, returned, keepdims)")
 composed(np.cov,            "cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None)", "covariance(m, y, rowvar, 1 - bool(bias) if ddof is None else ddof, fweights, aweights, dtype)")
@@ -250,5 +257,5 @@ composed(np.diff,           "diff(a, n=1, axis=-1, prepend=None, append=None)", 
 composed(np.ediff1d,        "ediff1d(ary, to_end=None, to_begin=None)",                                  "np.concatenate([np.ravel(array(x)) for x in (to_begin, np.diff(np.ravel(array(ary))), to_end) if x is not None])")
 composed(np.gradient,       "gradient(f, *varargs, axis=None, edge_order=1)",                            "all_slopes(f, varargs, axis, edge_order)")
 composed(np.trapezoid,      "trapezoid(y, x=None, dx=1.0, axis=-1)",                                     "area(y, x, dx, axis)")
-composed(np.unwrap,         "unwrap(p, discont=None, axis=-1, *, period=6.283185307179586)",             "p + period * np.rint((np.unwrap(detached(p), discont, axis, period=period) - p) / period)")
+composed(np.unwrap,         "unwrap(p, discont=None, axis=-1, *, period=6.283185307179586)",             "unwrapped(p, discont, axis, period)")
 # fmt: on

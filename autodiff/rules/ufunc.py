@@ -123,7 +123,7 @@ def at(ufunc: Any, a: Any, indices: Any, *operands: Any) -> None:
     values = [np.broadcast_to(x, positions.shape).reshape(-1) for x in operands]
     for turn in range(int(turns.max(initial=-1)) + 1):
         now = np.flatnonzero(turns == turn)
-        where = np.unravel_index(flat[now], a.shape)
+        where = np.unravel_index(flat[now], a.shape) if a.ndim else None
         a[where] = ufunc(a[where], *(x[now] for x in values))
 
 

@@ -34,6 +34,7 @@ DOMAINS: dict[Callable[..., Any], dict[str, tuple[tuple[float, float], ...]]] = 
     np.remainder: {"y": STEEP},
     np.fmod: {"y": STEEP},
     np.floor_divide: {"y": STEEP},
+    np.divmod: {"y": STEEP},
     np.cbrt: {"x": NONZERO},
     np.reciprocal: {"x": NONZERO},
     np.arctan2: {"x": NONZERO, "y": NONZERO},
@@ -44,7 +45,7 @@ WITH_ZEROS = {np.prod, np.cumprod, np.all, np.any, np.count_nonzero}
 WITH_ZEROS |= {np.logical_and, np.logical_or, np.logical_xor, np.logical_not}
 
 # Functions that jump where x / y is an integer.
-JUMPING = {np.remainder, np.fmod, np.floor_divide}
+JUMPING = {np.remainder, np.fmod, np.floor_divide, np.divmod}
 
 
 # --- arrays -----------------------------------------------------------------------------------------------------------
@@ -171,7 +172,8 @@ def single(
 @st.composite
 def made_complex(draw: Any, call: Call) -> Call:
     """The call with imaginary parts in some of its arrays, away from the real axis."""
-    chosen = [i for i in call.floating if draw(st.booleans())] or call.floating
+    real = [i for i in call.floating if call.arrays[i].dtype.kind == "f"]
+    chosen = [i for i in real if draw(st.booleans())] or real
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
 
     def with_imaginary(x: np.ndarray) -> np.ndarray:

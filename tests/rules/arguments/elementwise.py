@@ -13,7 +13,7 @@ from autodiff.primitive import TABLE
 from autodiff.rules.elementwise import bessel
 
 from ..gradcheck import Call, read_only
-from .common import FLAG, Factory, argument, axis, elementwise, numbers, shapes
+from .common import FLAG, Factory, argument, elementwise, numbers, shapes
 
 
 @st.composite
@@ -78,15 +78,6 @@ def filling(draw: Any, function: Callable[..., Any]) -> Call:
     return Call(function, (x,), draw(st.fixed_dictionaries({}, optional=keywords)))
 
 
-@st.composite
-def unwinding(draw: Any, function: Callable[..., Any]) -> Call:
-    """np.unwrap: angles that jump, none of them by half a period."""
-    size = draw(shapes(min_dims=1))
-    x = draw(numbers(size))
-    keywords = {"axis": axis(size), "discont": st.sampled_from((None, 2.5)), "period": st.sampled_from((1.5, 2.0))}
-    return Call(function, (read_only(4.3 * x),), draw(st.fixed_dictionaries({}, optional=keywords)))
-
-
 # What NumPy computes of complex numbers, too, other than by comparing them.
 ORDERED = {np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.less_equal, np.greater, np.greater_equal}
 UFUNCS = [f for f in TABLE if isinstance(f, np.ufunc) and f.signature is None]
@@ -99,7 +90,6 @@ ARGUMENTS: dict[Callable[..., Any], Factory] = {
     **dict.fromkeys((np.real, np.imag, np.angle), with_parts),
     np.real_if_close: nearly_real,
     np.nan_to_num: filling,
-    np.unwrap: unwinding,
     bessel: lambda f: elementwise(f, order=st.sampled_from((0, 1, 2, 3))),
     np.isclose: lambda f: elementwise(f, rtol=st.just(0.5), atol=st.just(0.1), equal_nan=FLAG),
     **dict.fromkeys((np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert), whole_numbers),

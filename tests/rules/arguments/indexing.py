@@ -13,7 +13,20 @@ from hypothesis.extra.numpy import basic_indices
 from autodiff.rules import indexing
 
 from ..gradcheck import Call, read_only
-from .common import FLAG, Factory, Shape, Strategy, argument, narrowed, one_axis, optional, points_of, scalars, shapes
+from .common import (
+    FLAG,
+    Factory,
+    Shape,
+    Strategy,
+    argument,
+    narrowed,
+    numbers,
+    one_axis,
+    optional,
+    points_of,
+    scalars,
+    shapes,
+)
 
 
 @st.composite
@@ -68,8 +81,10 @@ def writing(draw: Any, function: Callable[..., Any]) -> Call:
     index = draw(indices(size))
     bare, found = element_arrays(index)
     array = narrowed(np.zeros(size)[index].shape).flatmap(lambda part: argument(function, "y", part))
-    x, y = draw(argument(function, "x", size)), draw(array | array | scalars(points_of(function, "y")))
-    return Call(function, (x, y, found), {"index": bare})
+    part = draw(st.sampled_from(({}, {}, {}, {"part": "real"}, {"part": "imag"})))  # of a complex array
+    x = draw(numbers(size, complex=True) if part else argument(function, "x", size))
+    y = draw(array | array | scalars(points_of(function, "y")))
+    return Call(function, (x, y, found), {"index": bare} | part)
 
 
 @st.composite

@@ -73,7 +73,8 @@ def piecing(draw: Any, function: Callable[..., Any]) -> Call:
         pieces = [lambda x, power: x**power, lambda x, power: power * x]
     chosen = [draw(st.sampled_from(pieces)) for _ in range(count + draw(FLAG))]
     conditions: Any = [draw(masks(size)) for _ in range(count)]
-    conditions = draw(st.sampled_from((conditions, conditions[0]))) if count == 1 and len(size) == 1 and size[0] else conditions
+    if count == 1 and len(size) == 1 and size[0] and draw(FLAG):
+        (conditions,) = conditions
     return Call(function, (draw(argument(function, "x", size)), conditions, chosen, *further))
 
 

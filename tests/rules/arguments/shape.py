@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,7 +53,9 @@ def new_shape(draw: Any, size: Shape) -> Any:
 @st.composite
 def reshaping(draw: Any, size: Shape) -> dict[str, Any]:
     copy = {"copy": st.sampled_from((None, True))} if NEW else {}
-    return {"shape": draw(new_shape(size))} | draw(optional(order=st.sampled_from("CF"), **copy)(size))
+    return {"shape" if NEW else "newshape": draw(new_shape(size))} | draw(
+        optional(order=st.sampled_from("CF"), **copy)(size)
+    )
 
 
 def squeezing(size: Shape) -> Strategy:
@@ -223,10 +226,9 @@ NEW = hasattr(np, "unstack")  # NumPy 2.1
 NOTHING = optional()
 JOINED = optional(dtype=st.just(np.complex128), casting=st.sampled_from(("same_kind", "unsafe")))
 OFFSET = optional(k=st.integers(-3, 3))
-TRIMMED = optional(
-    trim=st.sampled_from(("fb", "f", "B")),
-    **({"axis": any_axes} if np.lib.NumpyVersion(np.__version__) >= "2.2.0" else {}),
-)
+TRIMMED = {"trim": st.sampled_from(("fb", "f", "B"))}
+if "axis" in inspect.signature(np.trim_zeros).parameters:  # NumPy 2.2
+    TRIMMED |= {"axis": any_axes}
 
 ARGUMENTS: dict[Callable[..., Any], Factory] = {
     np.reshape: single(reshaping),
@@ -254,7 +256,7 @@ ARGUMENTS: dict[Callable[..., Any], Factory] = {
     np.diagflat: single(OFFSET),
     **dict.fromkeys((np.tril, np.triu), single(OFFSET, min_dims=1)),
     np.resize: single(required(new_shape=st.integers(0, 9) | shapes())),
-    np.trim_zeros: single(TRIMMED, min_dims=1),
+    np.trim_zeros: single(optional(**TRIMMED), min_dims=1, max_dims=3 if "axis" in TRIMMED else 1),
     **dict.fromkeys((np.atleast_1d, np.atleast_2d, np.atleast_3d), several),
     np.broadcast_arrays: broadcasting,
     np.meshgrid: gridding,

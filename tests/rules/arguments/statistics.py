@@ -13,7 +13,7 @@ from autodiff.rules.reduction import axes_of, count
 from autodiff.rules.statistics import POSITIONS
 
 from ..gradcheck import Call, read_only
-from .common import FLAG, FLOAT64, Factory, Shape, any_axes, axis, numbers, optional, required, shapes
+from .common import FLAG, FLOAT64, Factory, any_axes, axis, numbers, optional, required, shapes
 from .reduction import with_nan
 
 
@@ -129,11 +129,13 @@ def counting_points(draw: Any, function: Callable[..., Any]) -> Call:
     each = st.sampled_from((1, 3)) | rising(3, 1)
     bins = {"bins": st.sampled_from((2, 3)) | st.tuples(each, each).map(list)}
     limits = {"range": st.sampled_from(([(-1.5, 1.5), (-2.5, 2.0)], None))}
-    keywords = draw(required(**bins)(())) | draw(optional(**limits, density=FLAG, weights=numbers((n,), 2, 0.5, 2.0))(()))
+    weights = {"weights": numbers((n,), 2, 0.5, 2.0)}
+    keywords = draw(required(**bins)(())) | draw(optional(**limits, **weights, density=FLAG)(()))
     edges = np.histogramdd((x, y), keywords["bins"], keywords.get("range"))[1]
     assume(all(map(clear, (x, y), edges)))
-    points = (x, y) if function is np.histogram2d else draw(st.sampled_from(((read_only(np.stack([x, y], 1)),), ((x, y),))))
-    return Call(function, points, keywords)
+    if function is np.histogram2d:
+        return Call(function, (x, y), keywords)
+    return Call(function, (read_only(np.stack([x, y], 1)) if draw(FLAG) else (x, y),), keywords)
 
 
 @st.composite
@@ -151,8 +153,8 @@ def interpolating(draw: Any, function: Callable[..., Any]) -> Call:
     n = draw(st.integers(1, 4))
     x = draw(shapes(max_dims=2).flatmap(numbers) | st.just(0.3))
     fp = draw(numbers((n,), 2, complex=draw(FLAG)))
-    beyond = st.just(0.5) | numbers((), 2)
-    keywords = draw(optional(left=beyond, right=beyond)(()) | required(period=st.just(1.5) | st.just(read_only(3.0)))(()))
+    beyond, period = st.just(0.5) | numbers((), 2), st.sampled_from((1.5, read_only(3.0)))
+    keywords = draw(optional(left=beyond, right=beyond)(()) | required(period=period)(()))
     return Call(function, (x, draw(rising(n, 1) if "period" not in keywords else numbers((n,), 1)), fp), keywords)
 
 
@@ -199,8 +201,9 @@ def integrating(draw: Any, function: Callable[..., Any]) -> Call:
 @st.composite
 def unwrapping(draw: Any, function: Callable[..., Any]) -> Call:
     size = draw(shapes(min_dims=1))
-    period = st.just(2.49) | st.just(read_only(2.49))
-    return Call(function, (draw(numbers(size)),), draw(optional(discont=st.just(1.515), axis=axis, period=period)(size)))
+    period = st.sampled_from((2.49, read_only(2.49)))
+    keywords = draw(optional(discont=st.just(1.515), axis=axis, period=period)(size))
+    return Call(function, (draw(numbers(size)),), keywords)
 
 
 ARGUMENTS: dict[Callable[..., Any], Factory] = {
