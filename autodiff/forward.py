@@ -1,7 +1,7 @@
 """Forward mode: `push` tangents through a graph, by the rows that reverse mode has.
 
-Of an elementwise row the partial derivative serves both ways; a linear row is applied to the tangents themselves; any
-other row's vector-Jacobian product is linear in what comes in, and the transpose of that is the Jacobian-vector product.
+Of an elementwise row the partial derivative serves both ways; a linear row is applied to the tangents themselves. Any
+other row's vector-Jacobian product is linear in what comes in: its transpose is the Jacobian-vector product.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from .cotangents import SEVERAL, Parts, unmasked
 from .derivative import pull, recorded
 from .graph import Graph, Node, Variable, leaf
 from .modes import resumed
+from .record import recorder
 from .storage import Stored
-from .structures import filled, results
+from .structures import filled, leaves, results
 
 Tangents = Sequence[Any]  # one for each input, None where it does not move
 
@@ -28,7 +29,7 @@ def push(outputs: Sequence[Node], tangents: Mapping[Node | Variable, Any], recor
     With `record` the tangents are Tensors, and how they follow from values is recorded.
     """
     found: dict[Node, Any] = {}
-    for node in Graph(outputs).nodes:
+    for node in Graph(outputs, carrying=True).nodes:
         given = tangents.get((node.variable or node) if node.is_leaf else node)
         if given is None and node.needs and not node.is_leaf:
             inputs = [found.get(x) if isinstance(x, Node) else None for x in node.inputs]
@@ -91,15 +92,16 @@ def _applied(node: Node, saved: tuple[Any, ...], tangents: Tangents) -> Any:
 
 
 def evaluated(row: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
-    """The row's function, of Tensors too."""
-    formula = row.formula
+    """The row's function, of arrays or of Tensors."""
+    if not any(isinstance(x, Stored) for x in leaves(arguments)):
+        return row.evaluate(tuple(arguments), keywords)
     if "call" in keywords:
         positional, options = filled(keywords["call"], arguments)
         return results(row.function(*positional, **options))
-    if formula.starred:
-        position = formula.arrays.index(formula.starred)
+    if row.formula.starred:
+        position = row.formula.arrays.index(row.formula.starred)
         arguments = [*arguments[:position], tuple(arguments[position:])]
-    return row.function(*arguments, **keywords)
+    return recorder(row.function, Stored._kind)(*arguments, **keywords)
 
 
 def _through_expression(node: Node, saved: tuple[Any, ...], tangents: Tangents, record: bool) -> Any:

@@ -117,11 +117,14 @@ def node_of(primitive: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
 
 
 class Graph:
-    """What lies behind some nodes: immutable, in topological order (inputs before the nodes that use them)."""
+    """What lies behind some nodes: immutable, in topological order (inputs before the nodes that use them).
 
-    def __init__(self, outputs: Sequence[Node]) -> None:
+    `carrying`: just what gradient flows through.
+    """
+
+    def __init__(self, outputs: Sequence[Node], carrying: bool = False) -> None:
         self.outputs: tuple[Node, ...] = tuple(outputs)
-        self.nodes: tuple[Node, ...] = tuple(sorted(_reachable(outputs), key=lambda node: node.index))
+        self.nodes: tuple[Node, ...] = tuple(sorted(_reachable(outputs, carrying), key=lambda node: node.index))
 
     @property
     def leaves(self) -> tuple[Node, ...]:
@@ -173,12 +176,12 @@ def _value(source: Any, values: Mapping[Node, Any]) -> Any:
     return values[source] if isinstance(source, Node) else source
 
 
-def _reachable(outputs: Iterable[Node]) -> set[Node]:
-    found = set(outputs)
+def _reachable(outputs: Iterable[Node], carrying: bool) -> set[Node]:
+    found = {node for node in outputs if node.needs or not carrying}
     stack = list(found)
     while stack:
         for x in stack.pop().inputs:
-            if isinstance(x, Node) and x not in found:
+            if isinstance(x, Node) and (x.needs or not carrying) and x not in found:
                 found.add(x)
                 stack.append(x)
     return found

@@ -80,10 +80,8 @@ class View:
             places = places + 1j * (places + size)
         for node in self._path(tensor._node):
             places = node.primitive.evaluate((places,), node.keywords)
-        if not in_parts:
-            return places[index], None
-        part, where = np.divmod(places[index].astype(np.intp), size or 1)
-        return where, "imag" if np.any(part) else "real"
+        part, where = np.divmod(np.atleast_1d(places[index]).astype(np.intp), size or 1)
+        return where, None if not in_parts else "imag" if np.any(part) else "real"
 
     def _path(self, node: Node) -> list[Node]:
         """The view operations from the origin down to `node`."""
@@ -168,10 +166,13 @@ class Stored:
         return result
 
     @staticmethod
-    def _into(out: Any, result: Stored, operation: str) -> Any:
-        """NumPy's `out=`."""
+    def _into(out: Any, result: Stored, operation: str, cast: bool = False) -> Any:
+        """NumPy's `out=`. With `cast` its dtype has no part in the computation; it may be another one."""
         if isinstance(out, tuple):
             (out,) = out
+        if not cast and getattr(out, "dtype", result.dtype) != result.dtype:
+            remedy = f"as NumPy does for out= of {out.dtype}: write out[...] = {operation}(...)"
+            raise GradientError(f"{operation} with out=: does not compute in another precision than {result.dtype}, {remedy}")
         if isinstance(out, Stored):
             return out._update(result, f"{operation}(out)")
         if any(getattr(x, "needs", False) for x in (result._node, *result._node.inputs)):
@@ -234,8 +235,8 @@ class Stored:
         shape = root._node.shape
         if shape:
             root._become(put(root, value, np.unravel_index(where, shape), index=(ARRAY,) * len(shape), part=part))
-        elif where.size:
-            root._become(put(root, value.reshape(()) if hasattr(value, "reshape") else value, (), part=part))
+        else:
+            root._become(np.reshape(put(np.reshape(root, 1), value, [where], index=ARRAY, part=part), ()))  # type: ignore[call-overload]
 
     def _update(self, new: Stored, operator: str) -> Self:
         """`self op= other`, where `new` is `self op other`."""

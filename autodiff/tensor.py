@@ -253,12 +253,14 @@ class Tensor(Methods):
             result = (RECORDERS.get(ufunc) or _recorder(ufunc))(*inputs)
         name = f"np.{ufunc.__name__}"
         if out is not None and isinstance(result, tuple):
-            return tuple(one if o is None else self._into(o, one, name) for o, one in zip(out, result, strict=True))
+            return tuple(
+                one if o is None else self._into(o, one, name, cast=True) for o, one in zip(out, result, strict=True)
+            )
         if out is None:
             return result
-        if method == "__call__" and result.shape != out[0].shape:  # a ufunc fills an `out` that is larger
+        if method == "__call__" and not ufunc.signature and result.shape != out[0].shape:  # it fills an `out` that is larger
             result = np.broadcast_to(result, out[0].shape)
-        return self._into(out, result, name)
+        return self._into(out, result, name, cast=method == "__call__")
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]

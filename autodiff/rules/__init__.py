@@ -2,6 +2,7 @@
 
 from . import (
     activation,
+    bessel,
     creation,
     elementwise,
     engine,
@@ -19,6 +20,6 @@ from . import (
 )
 
 __all__ = [
-    "activation", "creation", "elementwise", "engine", "fft", "indexing", "inspection", "linalg", "polynomial", "product",
+    "activation", "bessel", "creation", "elementwise", "engine", "fft", "indexing", "inspection", "linalg", "polynomial", "product",
     "reduction", "selection", "shape", "statistics", "writing",
 ]  # fmt: skip

@@ -15,15 +15,14 @@ Sources: the documentation of each NumPy function; Abramowitz and Stegun, chapte
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 import operator
 from typing import Any
 
 import numpy as np
 
-from ..primitive import INSPECTS, constant, elementwise, inlined, linear, own, selecting, special
-from .activation import gap, sigmoid  # noqa: F401, for the texts of rows
+from ..primitive import INSPECTS, constant, elementwise, inlined, linear, selecting, special
+from .activation import gap, sigmoid
 from .engine import taken
 
 inf: float = math.inf
@@ -67,6 +66,11 @@ def power(x: Any, y: Any) -> Any:
     return base ** (np.asarray(y) if isinstance(y, np.generic) else y)
 
 
+def share(x: Any, y: Any, rate: float = 1.0) -> Any:
+    """The part of exp(rate * x) in exp(rate * x) + exp(rate * y)."""
+    return sigmoid(rate * gap(x, y))
+
+
 def sine(x: Any, y: Any) -> Any:
     """x / hypot(x, y), the sine of an angle: where hypot over- or underflows, too, and 0 for the angle at (0, 0)."""
     return np.sin(np.arctan2(x, abs(y)))
@@ -102,32 +106,13 @@ def sinc_slope(x: Any, out: Any) -> Any:
     return np.where(near, series, (np.cos(math.pi * x) - out) / np.where(near, 1, x))
 
 
-@own
-def bessel(x: Any, order: int = 1) -> Any:
-    """The modified Bessel function I of integer order: Poisson's integral by the trapezoidal rule, which is exact here.
-
-    >>> bessel(np.array([0.0, 1.0])).round(4)
-    array([0.    , 0.5652])
-    """
-    size = np.minimum(abs(x), 800)  # where exp(x) is infinite
-    angles = [math.pi * (k + 0.5) / 144 for k in reversed(range(144))]
-    terms = (math.sin(a) ** (2 * order) / 144 * np.exp(-2 * math.sin(a / 2) ** 2 * size) for a in angles)
-    total = sum(sum(itertools.islice(terms, 12)) for _ in range(12))  # in parts, which rounds less often
-    return x**order * (total / math.prod(range(1, 2 * order, 2))) * np.exp(abs(x))
-
-
-def bessel_slope(x: Any, order: int) -> Any:
-    """The mean of the neighbouring orders."""
-    return (bessel(x, order=abs(order - 1)) + bessel(x, order=order + 1)) / 2
-
-
 def truth(x: Any) -> Any:
     """x as a condition."""
     return x if getattr(x, "dtype", None) == np.bool_ else x != 0
 
 
 def differs(x: Any, y: Any) -> Any:
-    """Whether x is not what y gave: also where there is no y, and a nan gives nan."""
+    """x != y, also where there is no y; but a nan may have given anything."""
     return True if y is None else (x != y) & (y == y)
 
 
@@ -143,17 +128,18 @@ def only(g: Any, i: int) -> Any:
 
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """np.nan_to_num."""
-    if np.iscomplexobj(x):
-        out = nan_to_num(np.real(x), True, nan, posinf, neginf) + 1j * nan_to_num(np.imag(x), True, nan, posinf, neginf)
-    else:
-        largest = np.finfo(x.dtype).max if x.dtype.kind == "f" else 0
-        out = np.where(np.isnan(x), nan, x) if x.dtype.kind == "f" else x
-        out = np.where(x == inf, largest if posinf is None else posinf, out)
-        out = np.where(x == -inf, -largest if neginf is None else neginf, out)
+    out = x
+    if x.dtype.kind == "c":
+        real, imag = (nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
+        out = real + 1j * imag
+    elif x.dtype.kind == "f":
+        largest = np.finfo(x.dtype).max
+        highest, lowest = largest if posinf is None else posinf, -largest if neginf is None else neginf
+        out = np.where(np.isnan(x), nan, np.where(x == inf, highest, np.where(x == -inf, lowest, x)))
     if copy:
         return out
     x[...] = out
-    return x
+    return x if x.ndim else x[()]
 
 
 def real_if_close(a: Any, tol: float = 100) -> Any:
@@ -193,8 +179,8 @@ elementwise(np.log,         "log(x)",             "1 / nonnegative(x)",         
 elementwise(np.log2,        "log2(x)",            "1 / LN2 / nonnegative(x)",                                       x=POSITIVE)
 elementwise(np.log10,       "log10(x)",           "1 / LN10 / nonnegative(x)",                                      x=POSITIVE)
 elementwise(np.log1p,       "log1p(x)",           "1 / nonnegative(1 + x)",                                         x=(-1, inf))
-elementwise(np.logaddexp,   "logaddexp(x, y)",    "sigmoid(gap(x, y))",                 "sigmoid(gap(y, x))")
-elementwise(np.logaddexp2,  "logaddexp2(x, y)",   "sigmoid(LN2 * gap(x, y))",           "sigmoid(LN2 * gap(y, x))")
+elementwise(np.logaddexp,   "logaddexp(x, y)",    "share(x, y)",                        "share(y, x)")
+elementwise(np.logaddexp2,  "logaddexp2(x, y)",   "share(x, y, LN2)",                   "share(y, x, LN2)")
 
 # --- trigonometry ---
 elementwise(np.sin,         "sin(x)",             "np.cos(x)")
@@ -218,10 +204,6 @@ elementwise(np.tanh,        "tanh(x)",            "1 - out**2")
 elementwise(np.arcsinh,     "arcsinh(x)",         "1 / (np.cosh(out) if x.dtype.kind == 'c' else np.hypot(x, 1))")
 elementwise(np.arccosh,     "arccosh(x)",         "1 / (np.sqrt(x - 1) * np.sqrt(x - -1))",                         x=ABOVE_ONE)
 elementwise(np.arctanh,     "arctanh(x)",         "1 / nonnegative((1 - x) * (1 + x))",                             x=UNIT)
-
-# --- Bessel functions ---
-elementwise(np.i0,          "i0(x)",              "bessel(x)")
-elementwise(bessel,         "bessel(x, order=1)", "bessel_slope(x, order)")
 
 # --- parts of numbers ---
 linear(np.real,             "real(x)",            "g",                                                              view=True)

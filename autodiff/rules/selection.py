@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitive import composed, inlined
+from ..primitive import composed, constant, inlined, own
 from .indexing import within
 from .shape import array
 
@@ -53,9 +53,14 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     return out
 
 
-def ranks(x: Any, axis: int | None) -> Any:
-    """For each element of x how many are before it in order: np.argpartition need not move what np.partition does."""
-    return np.argsort(np.argsort(x, axis), axis)
+@own
+def partition_ranks(x: Any, kth: Any, axis: int | None = -1) -> Any:
+    """For each element of `np.partition(x, kth)` its place in order (which np.argpartition may well leave elsewhere).
+
+    >>> partition_ranks(np.array([3.0, 9.0, 1.0]), kth=1)
+    array([0, 1, 2])
+    """
+    return np.argsort(np.argsort(np.partition(x, kth, axis), axis), axis)
 
 
 # fmt: off
@@ -64,5 +69,6 @@ composed(np.choose,       "choose(a, choices, out=None, mode='raise')",         
 inlined(np.piecewise,     "piecewise(x, condlist, funclist, *args, **kw)",              piecewise)
 composed(np.sort,         "sort(a, axis=-1, kind=None, order=None, *, stable=None)",    "np.take_along_axis(a, np.argsort(a, axis), axis)")
 composed(np.sort_complex, "sort_complex(a)",                                            "np.sort(a)")
-composed(np.partition,    "partition(a, kth, axis=-1, kind='introselect', order=None)", "np.take_along_axis(np.sort(a, axis), ranks(np.partition(a, kth, axis), axis), axis)")
+composed(np.partition,    "partition(a, kth, axis=-1, kind='introselect', order=None)", "np.take_along_axis(np.sort(a, axis), partition_ranks(a, kth=kth, axis=axis), axis)")
+constant(partition_ranks, "partition_ranks(x, kth=..., axis=-1)")
 # fmt: on

@@ -100,7 +100,7 @@ def quantiles(
     a, q = array(a), array(q)
     x, share = merged(a, axis), np.ravel(np.true_divide(q, whole))
     if not (a.size if skip else x.shape[-1]):
-        return np.mean(a, axis, keepdims=keepdims)
+        return np.sum(a, axis, keepdims=keepdims)  # of nothing: what counts is the shape
     if skip and np.ndim(q) == 2 and x.ndim > 1 and isinstance(axis, tuple) and len(axis) > 1:
         raise GradientError(f"np.nanquantile of q {np.shape(q)} over {axis}: NumPy mixes up the axes; give a flat q")
     missing = np.isnan(x)

@@ -26,7 +26,7 @@ POINT = np.array([[0.53, -1.27, 0.81], [0.34, -0.56, 1.13]])
 NOWHERE = 0.1371  # no value of a program, so that no mask changes within a step of central differences
 
 # What Tensors do not do: the words of the error, and where they stand for NumPy's own.
-REFUSED = {}
+REFUSED = ("in another precision", "cannot grow")
 
 
 class Values(list):
@@ -39,10 +39,17 @@ class Values(list):
     def pick(self, i):
         return self[i % len(self)]
 
-    def target(self, i):
-        """One that can be written to: not a scalar, on which NumPy's functions do nothing, or raise this or that."""
+    def array(self, i):
+        """One that is not a scalar, on which NumPy's functions do nothing, or raise this or that."""
         arrays = [v for v in self if not is_scalar(v)]
         return arrays[i % max(1, len(arrays))]
+
+    def target(self, i):
+        """One for a function to write to; of an array that is read-only NumPy 2.4 does not ask everywhere."""
+        v = self.array(i)
+        if isinstance(v, np.ndarray) and not v.flags.writeable:
+            raise ValueError("read-only")
+        return v
 
 
 def roots(x, single):
@@ -97,7 +104,7 @@ VIEWS = {
     "np.imag": lambda v, s, k: np.imag(v),
     "asarray": lambda v, s, k: np.asarray(v, like=v),
     "einsum, transpose": lambda v, s, k: np.einsum("ij->ji", v),
-    "einsum, diagonal": lambda v, s, k: np.einsum("ii->i", v),
+    "einsum, diagonal": lambda v, s, k: np.einsum("ii->i", v) if len({*v.shape}) == 1 else v,
     "diff of order 0": lambda v, s, k: np.diff(v, n=0),
     "matrix_power of 1": lambda v, s, k: np.linalg.matrix_power(v, 1),
     "nan_to_num": lambda v, s, k: np.nan_to_num(v, copy=False),
@@ -212,7 +219,7 @@ OUT = {
     "np.multiply of a part": lambda v, u, s, k: np.multiply(v[s], 0.5, out=v[s]),
     "np.add, overlapping": lambda v, u, s, k: np.add(v[1:], 0.5, out=v[:-1]),
     "np.tanh, where": lambda v, u, s, k: np.tanh(v, out=v, where=pattern(v.shape, k)),
-    "np.sin, where": lambda v, u, s, k: np.sin(u, out=v, where=v > NOWHERE),
+    "np.add, where": lambda v, u, s, k: np.add(v, u, out=v, where=v > NOWHERE),
     "np.divmod": lambda v, u, s, k: np.divmod(v, 1.37, out=(v, np.zeros_like(v))),
     "np.add, dtype": lambda v, u, s, k: np.add(u, 1, out=v, dtype=v.dtype, casting="unsafe"),
     "np.sum": lambda v, u, s, k: np.sum(u, axis=0, out=v),
@@ -222,7 +229,7 @@ OUT = {
     "np.add.accumulate": lambda v, u, s, k: np.add.accumulate(np.sin(v), out=v),
     "np.multiply.outer": lambda v, u, s, k: np.multiply.outer(np.sin(u), [1.0, 2.0], out=v),
     ".sum": lambda v, u, s, k: u.sum(0, out=v),
-    ".cumsum": lambda v, u, s, k: np.sin(v).cumsum(-1, out=v),
+    ".cumsum": lambda v, u, s, k: np.sin(v).cumsum(-1, out=v[..., :]),
     ".max": lambda v, u, s, k: u.max(0, out=v),
     ".clip": lambda v, u, s, k: v.clip(-1, NOWHERE, out=v),
     ".take": lambda v, u, s, k: u.take([0, k], out=v),
@@ -244,7 +251,7 @@ FUNCTIONS = {
     "np.copyto, where": lambda v, u, s, k: np.copyto(v, from_value(v, u, k), where=pattern(v.shape[-1:], k)),
     "np.copyto, of a comparison": lambda v, u, s, k: np.copyto(v, np.cos(v), where=v > NOWHERE),
     "np.copyto to a part": lambda v, u, s, k: np.copyto(v[s], k / 3),
-    "np.put": lambda v, u, s, k: np.put(v, [0, k, -1], np.sin(u)),
+    "np.put": lambda v, u, s, k: np.put(v, [0, -1], np.sin(u)),
     "np.put, wrapped": lambda v, u, s, k: np.put(v, [0, k, 7, -9], [0.25, 0.5], mode="wrap"),
     "np.place": lambda v, u, s, k: np.place(v, pattern(v.shape, k), np.sin(u)),
     "np.place, of a comparison": lambda v, u, s, k: np.place(v, v > NOWHERE, [0.25, 0.5]),
@@ -324,7 +331,7 @@ class Programs(RuleBasedStateMachine):
 
     @rule(name=one_of(VIEWS), i=numbers, s=slices, k=small)
     def view(self, name, i, s, k):
-        self.do(lambda values: values.append(VIEWS[name](values.target(i), s, k)))
+        self.do(lambda values: values.append(VIEWS[name](values.array(i), s, k)))
 
     @rule(name=one_of(MAKES), i=numbers, s=slices, k=small)
     def make(self, name, i, s, k):
@@ -332,12 +339,12 @@ class Programs(RuleBasedStateMachine):
 
     @rule(name=one_of(SPLITS), i=numbers, s=slices, k=small)
     def split(self, name, i, s, k):
-        self.do(lambda values: values.extend(SPLITS[name](values.target(i), s, k)))
+        self.do(lambda values: values.extend(SPLITS[name](values.array(i), s, k)))
 
     @rule(name=one_of(INDICES), source=one_of(SOURCES), i=numbers, j=numbers, s=slices, k=small)
     def write(self, name, source, i, j, s, k):
         def step(values):
-            v, u = values.target(i), values.pick(j)
+            v, u = values.array(i), values.pick(j)
             index = INDICES[name](v, s, k)
             v[index] = SOURCES[source](v[index], u, k)
 
@@ -346,7 +353,7 @@ class Programs(RuleBasedStateMachine):
     @rule(name=one_of(INDICES), by=one_of(UPDATES), source=one_of(SOURCES), i=numbers, j=numbers, s=slices, k=small)
     def update_part(self, name, by, source, i, j, s, k):
         def step(values):
-            v, u = values.target(i), values.pick(j)
+            v, u = values.array(i), values.pick(j)
             index = INDICES[name](v, s, k)
             v[index] = UPDATES[by](v[index], SOURCES[source](v[index], u, k))
 

@@ -9,8 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from autodiff.primitive import TABLE
-
-from autodiff.rules.elementwise import bessel
+from autodiff.rules.bessel import bessel
 
 from ..gradcheck import Call, read_only
 from .common import FLAG, Factory, argument, elementwise, numbers, shapes

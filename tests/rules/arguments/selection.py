@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+
+from autodiff.rules import selection
 
 from ..gradcheck import Call
 from .common import (
@@ -68,23 +71,28 @@ def piecing(draw: Any, function: Callable[..., Any]) -> Call:
     """np.piecewise: functions and numbers, for each condition and perhaps for the rest; further arguments."""
     size, count = draw(shapes()), draw(st.integers(1, 3))
     pieces = [np.sin, np.exp, 2.5, lambda x: x * x, -1.0]
-    further = draw(st.sampled_from(((), (2.0,))))
-    if further:
+    further, named = draw(st.sampled_from((((), {}), ((2.0,), {}), ((), {"power": 2.0}))))
+    if further or named:
         pieces = [lambda x, power: x**power, lambda x, power: power * x]
     chosen = [draw(st.sampled_from(pieces)) for _ in range(count + draw(FLAG))]
     conditions: Any = [draw(masks(size)) for _ in range(count)]
     if count == 1 and len(size) == 1 and size[0] and draw(FLAG):
         (conditions,) = conditions
-    return Call(function, (draw(argument(function, "x", size)), conditions, chosen, *further))
+    return Call(function, (draw(argument(function, "x", size)), conditions, chosen, *further), named)
 
 
 def parting(size: Shape) -> Any:
     """np.partition: about one place, or several."""
     least = min(size, default=0)
     place = st.integers(-least, least - 1) if least else st.nothing()
-    keywords = optional(axis=one_axis, kind=st.just("introselect"))(size)
+    keywords = optional(axis=one_axis, kind=st.just("introselect"), order=st.none())(size)
     places = place | st.lists(place, min_size=1, max_size=2) if least else st.just(0)
     return st.builds(lambda kth, rest: {"kth": kth} | rest, places, keywords)
+
+
+def as_ranks(call: Call) -> Call:
+    """The call of `partition_ranks`, which has fewer keywords."""
+    return replace(call, keywords={name: value for name, value in call.keywords.items() if name in ("kth", "axis")})
 
 
 KIND = st.sampled_from((None, "quicksort", "stable"))
@@ -93,8 +101,11 @@ ARGUMENTS: dict[Callable[..., Any], Factory] = {
     np.select: selecting,
     np.choose: choosing,
     np.piecewise: piecing,
-    np.sort: lambda f: single(optional(axis=one_axis, kind=KIND))(f) | single(optional(axis=axis, stable=FLAG))(f),
+    np.sort: lambda f: (
+        single(optional(axis=one_axis, kind=KIND, order=st.none()))(f) | single(optional(axis=axis, stable=FLAG))(f)
+    ),
     np.partition: single(parting, min_dims=1),
+    selection.partition_ranks: lambda f: single(parting, min_dims=1)(f).map(as_ranks),
     np.sort_complex: single(optional(), min_dims=1),
 }
-COMPLEX = set(ARGUMENTS)
+COMPLEX = set(ARGUMENTS) - {selection.partition_ranks}
