@@ -11,18 +11,28 @@
 The map of the house, from the ground up (imports run downwards in this order):
 
     errors        the errors that a user can meet, each with its remedy
+    structures    arrays in lists, tuples, dicts and dataclasses
     expressions   reading the texts of rows, and writing functions from them
     guards        what a user's own function is given, and gives back
+    cotangents    what comes in to a rule where it is no plain array: masks, parts
     primitive     the table, and what the text of a row means
-    rules/        the rows: elementwise, reduction, shape, indexing, product, activation
+    rules/        the rows: elementwise, reduction, shape, indexing, product, linalg, fft, ...
     graph         nodes, leaves, and Graph: what lies behind a value
     derivative    pull: a gradient, back through a graph; un-broadcasting and dtype, once
+    modes         no_grad, anomaly: what is recorded now, and how
     operands      what is taken in: copies that no later write can reach
-    record        from a row, the function that calls NumPy and remembers the call; no_grad
+    watch         what anomaly looks at
+    record        from a row, the function that calls NumPy and remembers the call
     storage       values, views and writes, on arrays that are never written
+    composition   calls of any form: functions that are differentiated as an equal expression is
+    forward       push: tangents, forward through a graph
+    batching      vmap
+    checkpoint    checkpoint
     methods       the operators and methods of Tensor, from the table
     tensor        Tensor, constant, and NumPy's two protocols
-    transforms    gradients, grad, value_and_grad, vjp, primitive
+    transforms    gradients, grad, value_and_grad, vjp, jvp, hvp, jacobian, hessian
+    custom        primitive: a user's own differentiable function
+    readers/      what reads the table and graphs: coverage
 
 To understand the engine, read primitive, rules/elementwise and derivative.
 """
@@ -40,7 +50,7 @@ from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "anomaly", "checkpoint", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax",
-    "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus", "value_and_grad", "vjp",
-    "vmap",
+    "Tensor", "anomaly", "checkpoint", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp",
+    "jacobian", "jvp", "log_softmax", "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus",
+    "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip

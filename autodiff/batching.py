@@ -1,8 +1,8 @@
 """`vmap`: a function of one sample, applied to all samples at once.
 
-The function is recorded for the first sample. Its graph is then computed again with a batch in the place of what belongs
-to a sample, node by node: elementwise rows broadcast, rows with an `axis` count it from the first axis of a sample, rows
-that move elements keep the batch in front. Any other row is called sample by sample.
+The function is recorded for the first sample. Its graph is then computed again with a batch in the place of what
+belongs to a sample, node by node: elementwise rows broadcast, rows with an `axis` count it from the first axis of a
+sample, rows that move elements keep the batch in front. Any other row is called sample by sample.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Axis = int | None
 def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable[..., Any]:
     """The function of a batch that f, a function of one sample, stands for.
 
-    `in_axes` says which axis of the arguments is the batch: one for all, or a tuple with one for each; None for what all
-    samples share. `out_axes` is where the batch stands in the results. A function that decides by the values of a sample
-    (`if x > 0`) is called sample by sample.
+    `in_axes` says which axis of the arguments is the batch: one for all, or a tuple with one for each; None for what
+    all samples share. `out_axes` is where the batch stands in the results. A function that decides by the values of a
+    sample (`if x > 0`) is called sample by sample.
 
     >>> from autodiff import grad
     >>> loss = lambda w, x, y: (x @ w - y) ** 2
@@ -82,7 +82,7 @@ def _one_by_one(f: Callable[..., Any], batches: Sequence[Any], axes: Sequence[Ax
 
 def _sample(batch: Any, i: int) -> Any:
     """One of the batch, as Tensors, as the function has seen the first."""
-    return mapped(batch, lambda x: x[i] if isinstance(x, Stored) else Stored._plain(x[i]))
+    return mapped(batch, lambda x: x[i] if hasattr(x, "_node") else Stored._plain(x[i]))
 
 
 def _plain(x: Any) -> Any:

@@ -50,13 +50,13 @@ def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str
     if paused():
         return _into(out, plainly(result), row)
     nodes = tuple(constant_operand(value, row.title)[1] if node is None else node for value, node in operands)
-    if hasattr(result, "__array__") and not hasattr(result, "dtype"):  # as np.poly1d, which makes arrays of what it holds
+    if hasattr(result, "__array__") and not hasattr(result, "dtype"):  # such as np.poly1d
         raise MissingRuleError(f"{row.call_name} gives a {type(result).__name__}, which cannot carry gradient")
     node = node_of(row, nodes, {"call": call}, result)
     if row.kind == "composed" and any(x.needs for x in nodes) and _has_floats(result):
         node.needs, node.rule, node.saved = True, _RULE, (values,)
     if watching():
-        watch_over(node, result, leaves((arguments, options)))
+        watch_over(node, result, list(leaves((arguments, options))))
     return _into(out, unpacked(node, result), row)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ class Masked(np.ndarray):
     def __getitem__(self, index: Any) -> Any:
         return self._moved("__getitem__", index)
 
-    def astype(self, dtype: Any, **keywords: Any) -> Any:
+    def astype(self, dtype: Any, **keywords: Any) -> Any:  # type: ignore[override]
         return Masked.of(self.view(np.ndarray).astype(dtype, **keywords), self.mask)
 
     def dot(self, other: Any, out: Any = None) -> Any:
@@ -98,12 +98,15 @@ class Masked(np.ndarray):
     def T(self) -> Any:
         return self.transpose()
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
 
 _SUMS = {np.add, np.subtract}
 _FACTORS = {np.multiply, np.divide, np.negative, np.positive, np.conjugate}
 _MOVES = {
     np.reshape, np.transpose, np.swapaxes, np.moveaxis, np.flip, np.broadcast_to, np.ravel, np.squeeze, np.expand_dims,
-    np.copy, np.real,
+    np.copy, np.real, np.roll, np.diagonal,
 }  # fmt: skip
 
 

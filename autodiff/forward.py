@@ -36,7 +36,9 @@ def push(outputs: Sequence[Node], tangents: Mapping[Node | Variable, Any], recor
             if any(tangent is not None for tangent in inputs):
                 if node.saved is None:
                     Graph([node]).restore()
-                saved: Any = recorded(node, node.saved, tensor_of) if record else node.saved
+                saved: Any = node.saved
+                if record:
+                    saved = recorded(node, saved, tensor_of)
                 given = _fitted(_step(node, saved, inputs, record), node)
         if given is not None:
             found[node] = given
@@ -130,7 +132,7 @@ def _transposed(node: Node, saved: tuple[Any, ...], tangents: Tangents, record: 
         pairs = node.rule.pull(node, values, Parts(incoming) if several else incoming[0])
         moving = dict(zip(node.inputs, tangents, strict=True))
         terms = [np.sum(gx * moving[x]) for x, gx in pairs if moving[x] is not None]
-        total = sum(terms[1:], terms[0])
+        total: Any = sum(terms[1:], terms[0])
     sources = [t._source for t in incoming]
     start = total._node.dtype.type(1)
     found = pull(total._node, Stored._plain(start) if record else start, set(sources), tensor_of if record else None)

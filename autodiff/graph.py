@@ -40,7 +40,7 @@ class Node:
     keywords: Mapping[str, Any]
     rule: Any  # a Rule of it, or None where no gradient is wanted
     saved: tuple[Any, ...] | None
-    shape: tuple[int, ...]
+    shape: Any  # a tuple of sizes, or SEVERAL
     dtype: Any
     needs: bool
     index: int
@@ -62,8 +62,9 @@ class Node:
 class Variable:
     """What stays the same while a leaf's value is replaced: its gradient and its name.
 
-    `immutable`: a constant's. `inner`: an argument of an expression that stands for a function. `closed`: an argument of a transform that has ended; nobody asks for its gradient again. `tracer`: it stands
-    for other values, too. `hooks` see its gradient.
+    `immutable`: a constant's. `inner`: an argument of an expression that stands for a function. `closed`: an argument
+    of a transform that has ended; nobody asks for its gradient again. `tracer`: it stands for other values, too.
+    `hooks` see its gradient.
     """
 
     __slots__ = ("__weakref__", "closed", "grad", "hooks", "immutable", "index", "inner", "name", "tracer")

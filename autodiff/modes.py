@@ -15,7 +15,7 @@ from .graph import Graph, Node
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# In this thread or task: 2 for each no_grad() that is open, and 1 if an anomaly() is. Both, so that the hot path asks once.
+# 2 for each no_grad() that is open, and 1 if an anomaly() is: one number, so that the hot path asks once.
 mode: ContextVar[int] = ContextVar("mode", default=0)
 WATCHED, NO_GRAD = 1, 2
 

@@ -39,8 +39,8 @@ class Rule:
     """The derivatives of a row, for one choice of the arrays that need them.
 
     `saves` names the values, among the arrays and `out`, that the derivatives ask for. `pull(node, saved, g)`, given
-    these values in this order, returns pairs of an input and its gradient, for the inputs that need one. Of an elementwise
-    row, whose Jacobian is its own transpose, `push(node, saved, tangents)` returns the tangent of the result.
+    these values in this order, returns pairs of an input and its gradient, for the inputs that need one. Of an
+    elementwise row, whose Jacobian is its own transpose, `push(node, saved, tangents)` returns the result's tangent.
     """
 
     __slots__ = ("_keywords", "_namespace", "_primitive", "_terms", "pull", "push", "saves")
@@ -131,8 +131,9 @@ class Primitive:
     """One row of the table.
 
     `function` is what the forward pass calls. `kind` says what the derivatives state (`elementwise`: the partial
-    derivative, `linear`: the transpose, `selecting` and `special`: a vector-Jacobian product, `constant`: nothing). `domain` maps an
-    array's symbol to the open interval of its values, `kinks` points without a derivative to what we take there.
+    derivative, `linear`: the transpose, `selecting` and `special`: a vector-Jacobian product, `constant`: nothing).
+    `domain` maps an array's symbol to the open interval of its values, `kinks` points without a derivative to what we
+    take there.
     `names` are further names of NumPy's for the arrays; `check` refuses keywords at the door. `method`: NumPy has it as
     a method (of this name, if not its own), too; `title` is what errors call it. `view`: the result may share the
     memory of x; `several`: it is a tuple of arrays. `weak`: Python scalars do not decide the dtype.
@@ -194,8 +195,11 @@ class Primitive:
 
     @functools.cached_property
     def passes_on(self) -> bool:
-        """Whether it moves elements, or adds: a gradient goes through as it is, element by element."""
-        return self.view or (self.kind == "elementwise" and all(d in (None, "1", "-1") for d in self.derivatives))
+        """Whether it moves or adds elements: no factor comes to a gradient that goes through."""
+        if self.kind == "elementwise":
+            return all(derivative in (None, "1", "-1") for derivative in self.derivatives)
+        factors = {x for x, moves in zip(self.formula.arrays, self.differentiable, strict=True) if moves}
+        return self.kind == "linear" and not factors & set(self.rule(self.differentiable).saves)
 
     @property
     def name(self) -> str:

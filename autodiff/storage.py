@@ -80,7 +80,8 @@ class View:
             places = places + 1j * (places + size)
         for node in self._path(tensor._node):
             places = node.primitive.evaluate((places,), node.keywords)
-        part, where = np.divmod(np.atleast_1d(places[index]).astype(np.intp), size or 1)
+        found = places[index]  # a single element, or an array, also of none
+        part, where = np.divmod((np.atleast_1d(found) if isinstance(found, np.ndarray) else found).astype(np.intp), size or 1)
         return where, None if not in_parts else "imag" if np.any(part) else "real"
 
     def _path(self, node: Node) -> list[Node]:
@@ -174,7 +175,7 @@ class Stored:
             remedy = f"as NumPy does for out= of {out.dtype}: write out[...] = {operation}(...)"
             raise GradientError(f"{operation} with out=: does not compute in another precision than {result.dtype}, {remedy}")
         if isinstance(out, Stored):
-            return out._update(result, f"{operation}(out)")
+            return out._update(result, f"{operation} with out")
         if any(getattr(x, "needs", False) for x in (result._node, *result._node.inputs)):
             name = describe(result, "the result")
             remedy = "the result without out=, or give out= a Tensor: np.zeros(n, like=t), np.full(n, value, like=t)"

@@ -189,8 +189,8 @@ class Tensor(Methods):
     def on_gradient(self, see: Callable[[Any], Any]) -> Callable[[], None]:
         """Let a function see the gradient that arrives here in each backward pass, or replace it by what it returns.
 
-        It is called once a pass, with the whole gradient, as a read-only array (or a Tensor, where the pass is recorded);
-        what it returns goes on in its place, unless that is None. Returned is a function that takes the hook away again.
+        It is called once a pass, with the whole gradient, as a read-only array (or a Tensor, where the pass is
+        recorded); what it returns goes on in its place, unless that is None. Returned is a function that removes it.
 
         >>> x = Tensor([3.0, -4.0])
         >>> remove = x.on_gradient(lambda g: np.clip(g, -1, 1))

@@ -145,8 +145,8 @@ def _positions(argnums: Any) -> Argnums:
 def grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool = False) -> Callable[..., Any]:
     """The function that returns the gradient of a scalar f with respect to the argument (or arguments) `argnums`.
 
-    Arguments are arrays, or nested tuples, lists, dicts and dataclasses of them; the gradient has the same structure. Nests
-    freely. With `has_aux`, f returns `(scalar, anything)`, and the gradient comes with that: `(gradient, anything)`.
+    Arguments are arrays, or nested tuples, lists, dicts and dataclasses of them; the gradient has the same structure.
+    Nests freely. With `has_aux`, f returns `(scalar, anything)`, and what comes back is `(gradient, anything)`.
 
     >>> grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
     array([ 3., 12.])

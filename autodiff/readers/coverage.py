@@ -10,7 +10,7 @@ import numpy as np
 from ..primitive import ALIASES, COMPOSED, CREATES, INSPECTS, TABLE
 from ..rules import activation
 
-# What comes of rounding: a rule that computes from `out`, or from a difference, is right to the size of the largest derivative.
+# Rules that compute from `out`, or from a difference: they are right to the size of the largest derivative.
 ABSOLUTE: set[Callable[..., Any]] = {np.tanh, activation.sigmoid, np.logaddexp, np.logaddexp2, np.sinc}
 
 # What PyTorch 2.13 and JAX 0.10 give at the points where a row states what it takes; a test asks them again.
@@ -52,15 +52,15 @@ KINDS = {
 _HEAD = """\
 # Which functions differentiate
 
-Of {functions} functions of NumPy and ours, gradients flow through {flowing}: by plain `import numpy as np`, in reverse and
-in forward mode, any number of times. This page is `autodiff.coverage().page`; a test keeps it so.
+Of {functions} functions of NumPy and ours, gradients flow through {flowing}: by plain `import numpy as np`, in reverse
+and in forward mode, any number of times. This page is `autodiff.coverage().page`; a test keeps it so.
 
 - *elementwise*, *linear*, *selecting elements*, *vector-Jacobian product*: a row of the table states the derivative.
-- *composed*: a row states an equal expression in simpler functions; NumPy computes the value, the expression the derivative.
+- *composed*: a row states an equal expression in simpler functions: NumPy gives the value, that the derivative.
 - *recorded as simpler functions*: what returns views, writes in place or calls a user's function.
 - *derivative zero*: still a node of the graph, since the result depends on data.
-- *accuracy*: of the derivative, in units in the last place; or, where it is computed from the result or from a difference,
-  of the largest derivative. Other derivatives are as accurate as the NumPy functions that they are made of.
+- *accuracy*: of the derivative, in units in the last place; or, where it is computed from the result or from a
+  difference, of the largest derivative. Others are as accurate as the NumPy functions that they are made of.
 - *kinks*: the points that have no derivative, what is taken there, and what others take.
 """
 
@@ -154,7 +154,9 @@ def _shown(values: tuple[Any, ...]) -> str:
 
 
 def _note(row: Any) -> str:
-    fixed = [name for name, d in zip(row.formula.arrays, row.derivatives, strict=False) if d is None and row.kind != "composed"]
+    if row.kind == "composed":
+        return ""
+    fixed = [name for name, given in zip(row.formula.arrays, row.differentiable, strict=True) if not given]
     return f"no gradient in {', '.join(fixed)}" if fixed else ""
 
 

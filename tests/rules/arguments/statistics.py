@@ -155,7 +155,10 @@ def interpolating(draw: Any, function: Callable[..., Any]) -> Call:
     fp = draw(numbers((n,), 2, complex=draw(FLAG)))
     beyond, period = st.just(0.5) | numbers((), 2), st.sampled_from((1.5, read_only(3.0)))
     keywords = draw(optional(left=beyond, right=beyond)(()) | required(period=period)(()))
-    return Call(function, (x, draw(rising(n, 1) if "period" not in keywords else numbers((n,), 1)), fp), keywords)
+    xp = draw(rising(n, 1))
+    if "period" in keywords:  # in any order, but not near each other
+        xp = read_only(xp[0] + 0.3 * np.array(draw(st.permutations(range(n)))))
+    return Call(function, (x, xp, fp), keywords)
 
 
 # --- along an axis ----------------------------------------------------------------------------------------------------
