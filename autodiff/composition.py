@@ -129,6 +129,7 @@ class _Rule:
     """The derivative of a composed call: pulled back through the graph of its expression."""
 
     saves = ("x",)
+    push = None  # forward mode goes through the expression
 
     @staticmethod
     def pull(node: Node, saved: tuple[Any, ...], g: Any) -> list[tuple[Node, Any]]:
@@ -144,10 +145,9 @@ class _Rule:
         found: list[tuple[Node, Any]] = []
         for output, gradient in pairs:
             if gradient is not None and isinstance(output, Stored) and output._current()[1].needs:
-                if output.shape != gradient.shape:
-                    raise ShapeError(
-                        f"{node.primitive.title}: no derivative for this call: {output.shape}, {gradient.shape}"
-                    )
+                if output._node.shape != gradient.shape:
+                    got = f"its expression has shape {output._node.shape}, the result {gradient.shape}"
+                    raise ShapeError(f"{node.primitive.title}: no derivative for this call: {got}")
                 pulled = pull(output._node, gradient, set(sources), record=tensor_of if recording else None)
                 found += [(x, pulled[s]) for x, s in zip(inputs, sources, strict=True) if s in pulled]
         return found

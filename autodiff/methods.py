@@ -84,7 +84,7 @@ class Methods(Stored):
 
     @imag.setter
     def imag(self, value: Any) -> None:
-        if self.dtype.kind != "c":
+        if self._node.dtype.kind != "c":
             raise TypeError("array does not have imaginary part to set")
         self.imag[...] = value
 

@@ -259,7 +259,7 @@ class Tensor(Methods):
         if out is None:
             return result
         if method == "__call__" and not ufunc.signature and result.shape != out[0].shape:  # it fills an `out` that is larger
-            result = np.broadcast_to(result, out[0].shape)
+            result = np.broadcast_to(result, out[0].shape).copy()
         return self._into(out, result, name, cast=method == "__call__")
 
     def __array_function__(

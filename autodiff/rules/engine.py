@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..cotangents import Masked, Parts
+from .. import cotangents
+from ..cotangents import Masked
 from ..primitive import constant, linear, own, selecting
 
 
@@ -43,6 +44,6 @@ def part(x: Any, index: int, count: int) -> Any:
 
 # fmt: off
 selecting(taken, "taken(x, y)",                      None, "taken(x, g)")
-linear(part,   "part(x, index=..., count=...)",    "Parts.only(g, index, count)")
+linear(part,   "part(x, index=..., count=...)",    "cotangents.Parts.only(g, index, count)")
 constant(detached, "detached(x)")
 # fmt: on

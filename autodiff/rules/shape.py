@@ -18,7 +18,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..cotangents import Masked, unmasked
 from ..errors import GradientError
-from ..primitive import composed, inlined, linear, own
+from ..primitive import ALIASES, composed, inlined, linear, own
 
 
 @own
@@ -199,3 +199,5 @@ composed(np.triu,            "triu(m, k=0)",                                    
 composed(np.resize,          "resize(a, new_shape)")
 # fmt: on
 
+if "row_stack" in np.__all__:  # deprecated
+    ALIASES[np.row_stack] = np.vstack

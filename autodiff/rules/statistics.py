@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import GradientError
 from ..primitive import composed
+from ..structures import mapped
 from .engine import detached
 from .indexing import ARRAY, scatter
 from .reduction import Axis, Shape, axes_of, kept, left, merged
@@ -115,22 +116,23 @@ def quantiles(
 
     if weights is None:
         position = POSITIONS[method](n, share)
+        before = np.floor(position)
+        part = (position - before).astype(np.result_type(x, 0.5))
+        out = element(before) * (1 - part) + element(before + 1) * part
     else:
         weights = merged(np.broadcast_to(weights_for(weights, a.shape, axis), a.shape), axis)
-        position = first_reaching(share, np.take_along_axis(np.where(missing & skip, 0, weights), order, axis=-1))
-    before = np.floor(position)
-    part = (position - before).astype(np.result_type(x, 0.5))
-    out = element(before) * (1 - part) + element(before + 1) * part
+        out = reached(x, share, weights, skip)
     if not skip:
         out = np.where(np.any(missing, axis=-1, keepdims=True), element(n - 1), out)
     return np.moveaxis(out, -1, 0).reshape((*np.shape(q), *(kept if keepdims else left)(a.shape, axis)))
 
 
-def first_reaching(share: Any, weights: Any) -> Any:
-    """The first place at which the weights so far, and not 0, are a share of all of them."""
-    sums = np.cumsum(weights, axis=-1, dtype=np.float64)
-    reached = (sums / sums[..., -1:]).astype(share.dtype)[..., None, :]
-    return np.sum((reached < share[:, None]) | (reached == 0), axis=-1)
+def reached(x: Any, share: Any, weights: Any, skip: bool) -> Any:
+    """The elements that NumPy finds by the sums of the weights up to them."""
+    function: Any = np.nanquantile if skip else np.quantile
+    found = function(detached(x), share, -1, method="inverted_cdf", weights=detached(weights))
+    place = np.argmax(x[..., None, :] == np.moveaxis(found, 0, -1)[..., None], axis=-1)
+    return np.take_along_axis(x, place, axis=-1)
 
 
 def reading(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +148,11 @@ def reading(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # --- histograms and interpolation -------------------------------------------------------------------------------------
+
+
+def apart(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which gives none of its arguments back, as NumPy does with edges."""
+    return lambda *arguments, **keywords: mapped(function(*arguments, **keywords), np.copy)
 
 
 def binned(samples: Sequence[Any], edges: Sequence[Any], density: bool | None, weights: Any) -> tuple[Any, ...]:
@@ -248,9 +255,9 @@ composed(np.percentile,     "percentile(a, q, axis=None, out=None, overwrite_inp
 composed(np.nanpercentile,  "nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method='linear', keepdims=False, *, weights=None)", "quantiles(a, q, axis, keepdims, method, weights, 100, skip=True)", forward=reading(np.nanpercentile))
 
 composed(np.bincount,       "bincount(x, weights=None, minlength=0)",                                    "scatter(array(weights), [array(x)], shape=np.shape(np.bincount(x, None, minlength)), index=(ARRAY,))")
-composed(np.histogram,      "histogram(a, bins=10, range=None, density=None, weights=None)",             "binned([np.ravel(array(a))], [np.histogram_bin_edges(array(a), bins, range)], density, weights)")
-composed(np.histogram2d,    "histogram2d(x, y, bins=10, range=None, density=None, weights=None)")
-composed(np.histogramdd,    "histogramdd(sample, bins=10, range=None, density=None, weights=None)",      "points_between(sample, bins, range, density, weights)")
+composed(np.histogram,      "histogram(a, bins=10, range=None, density=None, weights=None)",             "binned([np.ravel(array(a))], [np.histogram_bin_edges(array(a), bins, range)], density, weights)", forward=apart(np.histogram))
+composed(np.histogram2d,    "histogram2d(x, y, bins=10, range=None, density=None, weights=None)", forward=apart(np.histogram2d))
+composed(np.histogramdd,    "histogramdd(sample, bins=10, range=None, density=None, weights=None)",      "points_between(sample, bins, range, density, weights)", forward=apart(np.histogramdd))
 composed(np.interp,         "interp(x, xp, fp, left=None, right=None, period=None)",                     "interpolated(x, xp, fp, left, right, period)")
 
 composed(np.diff,           "diff(a, n=1, axis=-1, prepend=None, append=None)",                          "difference(a, n, axis, prepend, append)")

@@ -215,7 +215,9 @@ def test_activations_are_stable_where_exp_is_not(dtype):
         close(gradient, slope, err_msg=function.__name__)
 
 
-@pytest.mark.parametrize(("alias", "function"), ALIASES.items(), ids=lambda function: function.__name__)
+@pytest.mark.parametrize(
+    ("alias", "function"), [pair for pair in ALIASES.items() if pair[1] in TABLE], ids=lambda function: function.__name__
+)
 def test_an_alias_is_the_function(alias, function):
     x = ad.Tensor([[1.25, -2.5], [0.75, 3.0]])
     keywords = {"axis": 0} if function in (np.max, np.min) else {"decimals": 1}
