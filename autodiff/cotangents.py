@@ -37,10 +37,12 @@ class Masked(np.ndarray):
     mask: Any = None
 
     @staticmethod
-    def of(value: Any, mask: Any) -> Any:
-        """The value, zero where the mask is False."""
+    def of(value: Any, mask: Any, origin: Any = None) -> Any:
+        """The value, zero where the mask is False, and where that of its `origin` was."""
         if not isinstance(value, (np.ndarray, np.generic)):
             return value
+        if isinstance(origin, Masked) and origin.mask is not None:
+            mask = np.logical_and(mask, origin.mask)
         result = np.asarray(value).view(Masked)
         result.mask = mask if getattr(mask, "shape", None) == result.shape else np.broadcast_to(mask, result.shape)
         return result

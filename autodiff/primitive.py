@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .cotangents import Masked, unmasked
+from .cotangents import Masked
 from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, times_g
 from .guards import checked, handed_out
 from .structures import filled, results
@@ -70,17 +70,18 @@ class Rule:
 
     def _pull(self) -> Callable[..., tuple[Any, ...]]:
         """Written as a person would for this row and these arguments."""
-        formula = self._primitive.formula
-        pairs = []
+        formula, selecting = self._primitive.formula, self._primitive.kind == "selecting"
+        lines, pairs = self._unpacked(), []
         for position, (symbol, gradient) in enumerate(zip(formula.arrays, self._gradients(), strict=True)):
             if gradient is not None:
-                if self._primitive.kind == "selecting":
-                    gradient = f"reaching(node.inputs[{position}], {gradient})"
-                one = f"(node.inputs[{position}], {gradient})"
+                x = f"node.inputs[{position}]"
+                if selecting:
+                    lines += [f"    taken, dropped = selectors({x})", f"    g{symbol} = {gradient}"]
+                one = f"({x}, g{symbol})" if selecting else f"({x}, {gradient})"
                 many = f"*((x, gx) for x, gx in zip(node.inputs[{position}:], {gradient}) if x.needs)"
                 pairs.append(many if symbol == formula.starred else one)
         guard = ["    g, saved = handed_out(g), handed_out(saved)"] if self._primitive.foreign else []
-        return self._define("pull", "g", [*guard, *self._unpacked(), f"    return ({', '.join(pairs)},)"])
+        return self._define("pull", "g", [*guard, *lines, f"    return ({', '.join(pairs)},)"])
 
     def _push(self) -> Callable[..., Any]:
         lines = [*self._unpacked(), "    total = None"]
@@ -104,27 +105,26 @@ class Rule:
     def _define(self, what: str, incoming: str, body: list[str]) -> Callable[..., Any]:
         formula = self._primitive.formula
         name = f"{what}_{formula.name}"
-        self._namespace |= {"handed_out": handed_out, "checked": checked, "reaching": reaching}
+        self._namespace |= {"handed_out": handed_out, "checked": checked}
+        self._namespace |= {"selectors": selectors, "taken": taken, "dropped": dropped}
         self._namespace |= {f"{name}_default": formula.keywords[name] for name in self._keywords}
         return define("\n".join([f"def {name}(node, saved, {incoming}):", *body]), name, self._namespace)
 
 
-def reaching(x: Any, gradient: Any) -> Any:
-    """What comes in to the node x, without its mask where that is of no use: nothing behind x could make it nan."""
-    if type(gradient) is not Masked:
-        return gradient
+def selectors(x: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """How selecting rows choose for the node x: with a mask, unless nothing behind x could make a zero a nan."""
     waiting = [x]
     while waiting:
         node = waiting.pop()
         row = node.primitive
         if row is None:
             if node.variable is not None and node.variable.inner:
-                return gradient
+                return MASKING
         elif row.passes_on:
             waiting += [x for x in node.inputs if hasattr(x, "primitive")]
         elif row.kind not in ("linear", "special", "constant"):
-            return gradient
-    return unmasked(gradient)
+            return MASKING
+    return PLAIN
 
 
 class Primitive:
@@ -348,6 +348,29 @@ def own(function: Callable[..., Any]) -> Callable[..., Any]:
     dispatch.forward, dispatch.shorten = function, shorten  # type: ignore[attr-defined]
     return dispatch
 
+
+@own
+def taken(x: Any, y: Any) -> Any:
+    """y where x is true; elsewhere a zero that stays zero, whatever it is multiplied by.
+
+    >>> taken(np.array([True, False]), np.array([1.0, 2.0])) * np.array([3.0, np.inf])
+    Masked([3., 0.])
+    """
+    return Masked.of(np.where(x, y, 0), x, y)
+
+
+@own
+def dropped(x: Any, y: Any) -> Any:
+    """y where x is false; elsewhere a zero that stays zero, whatever it is multiplied by.
+
+    >>> dropped(np.array([False, True]), np.array([1.0, 2.0])) * np.array([3.0, np.inf])
+    Masked([3., 0.])
+    """
+    return Masked.of(np.where(x, 0, y), np.logical_not(x), y)
+
+
+MASKING = (taken, dropped)
+PLAIN = (lambda x, y: np.where(x, y, 0), lambda x, y: np.where(x, 0, y))
 
 ALIASES: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's second names of a function
 INSPECTS: set[Callable[..., Any]] = set()  # functions that only look at their arguments: shape, allclose, ...

@@ -277,23 +277,20 @@ class Stored:
 
     def _may_write(self, action: str) -> None:
         """Raise where a write could not be given the right gradient."""
-        node = self._node
-        if node.primitive is not None:
-            value = self._read()
-            if isinstance(value, np.generic):
-                raise TypeError(f"{action}: {describe(self, 'this Tensor')} is a scalar, which NumPy does not write to")
-            if isinstance(value, np.ndarray) and not value.flags.writeable:
-                raise ValueError(f"{action}: {describe(self, 'this Tensor')} is read-only, as NumPy's: write to a copy")
-            if self._value is None:
-                self._link.root._may_write(f"{action} on a view of it")
-            return
-        if not self._writable_leaf():
+        node, value = self._node, self._read()
+        if node.primitive is None and not self._writable_leaf():
             raise InPlaceError(f"{action}: {describe(self, 'this Tensor')} is a constant; make a Tensor to write to")
-        if node.needs and not paused():
+        if node.primitive is None and node.needs and not paused():
             raise InPlaceError(
                 f"{action} on {describe(self, 'a leaf')}, a leaf that carries gradient, would chain this step to the "
                 "next: write it inside `with autodiff.no_grad():`"
             )
+        if isinstance(value, np.generic) and node.primitive is not None:
+            raise TypeError(f"{action}: {describe(self, 'this Tensor')} is a scalar, which NumPy does not write to")
+        if isinstance(value, np.ndarray) and not value.flags.writeable:
+            raise ValueError(f"{action}: {describe(self, 'this Tensor')} is read-only, as NumPy's: write to a copy")
+        if self._value is None and isinstance(self._link, View):
+            self._link.root._may_write(f"{action} on a view of it")
 
 
 def fitting(new: Any, old: Any, operator: str) -> Any:

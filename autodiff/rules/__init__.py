@@ -20,6 +20,6 @@ from . import (
 )
 
 __all__ = [
-    "activation", "bessel", "creation", "elementwise", "engine", "fft", "indexing", "inspection", "linalg", "polynomial",
-    "product", "reduction", "selection", "shape", "statistics", "writing",
+    "activation", "bessel", "creation", "elementwise", "engine", "fft", "indexing", "inspection", "linalg",
+    "polynomial", "product", "reduction", "selection", "shape", "statistics", "writing",
 ]  # fmt: skip

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..primitive import elementwise, own, selecting, special
 from . import reduction
-from .engine import taken as taken  # for the text of a row
 
 # Where sigmoid(x) is 1 to the last bit and exp(x) does not overflow yet; and 1. NumPy takes 0-d arrays faster than floats.
 _SATURATED = {char: (np.array(limit, char), np.array(1, char)) for char, limit in (("e", 11), ("f", 20), ("d", 40), ("g", 50))}
@@ -110,7 +109,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
 # fmt: off
 elementwise(sigmoid,  "sigmoid(x)",                               "out * (1 - out)")
 elementwise(softplus, "softplus(x)",                              "sigmoid(x)")
-selecting(relu,       "relu(x)",                                  "taken(np.logical_not(out <= 0), g)", kinks={(0,): (0,)})
+selecting(relu,       "relu(x)",                                  "dropped(out <= 0, g)", kinks={(0,): (0,)})
 special(logsumexp,    "logsumexp(x, axis=None, keepdims=False)",  "reduction.spread(g, x.shape, axis, keepdims) * softmax(x, axis=axis)")  # exact, where exp(x - out) is not
 special(softmax,      "softmax(x, axis=-1)",                      "out * (g - (g * out).sum(axis=axis, keepdims=True))")
 special(log_softmax,  "log_softmax(x, axis=-1)",                  "g - np.exp(out) * g.sum(axis=axis, keepdims=True)")

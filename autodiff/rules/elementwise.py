@@ -23,7 +23,6 @@ import numpy as np
 
 from ..primitive import INSPECTS, constant, elementwise, inlined, linear, selecting, special
 from .activation import gap, sigmoid
-from .engine import taken
 
 inf: float = math.inf
 POSITIVE, UNIT, ABOVE_ONE = (0, inf), (-1, 1), (1, inf)
@@ -116,9 +115,9 @@ def differs(x: Any, y: Any) -> Any:
     return True if y is None else (x != y) & (y == y)
 
 
-def to_winner(g: Any, loses: Any, ties: Any) -> Any:
-    """g to the winner; a tie is shared equally. (What is asked is who loses: nan does not, and its gradient is not lost.)"""
-    return taken(np.logical_not(loses), np.where(ties, g / 2, g))
+def halved(g: Any, ties: Any) -> Any:
+    """g, shared equally where two tie."""
+    return np.where(ties, g / 2, g)
 
 
 def only(g: Any, i: int) -> Any:
@@ -214,17 +213,17 @@ elementwise(np.angle,       "angle(x, deg=False)", "(-1j / x if x.dtype.kind == 
 inlined(np.real_if_close,   "real_if_close(a, tol=100)", real_if_close)
 inlined(np.nan_to_num,      "nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None)", nan_to_num)
 
-# --- kinks: the value taken where there is no derivative stands in the row ---
+# --- kinks: the value taken where there is no derivative stands in the row; of two, the loser is dropped (nan is none, and its gradient is not lost) ---
 elementwise(np.abs,         "abs(x)",             "unit(x)",                                                        method="__abs__", kinks={(0,): (0,)})
 elementwise(np.fabs,        "fabs(x)",            "np.sign(x)",                                                     kinks={(0,): (0,)})
 elementwise(np.copysign,    "copysign(x, y)",     "np.sign(out) * np.sign(x)",          None,                       kinks={(0, 1): (0, 0)})
 special(np.sign,            "sign(x)",            "1j * np.imag(g * out) * unit(x) / abs(x)",                       carries="c")  # of complex x; else it is a constant
-selecting(np.maximum,       "maximum(x, y)",      "to_winner(g, x < y, x == y)",        "to_winner(g, y < x, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.minimum,       "minimum(x, y)",      "to_winner(g, x > y, x == y)",        "to_winner(g, y > x, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.fmax,          "fmax(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.fmin,          "fmin(x, y)",         "to_winner(g, out != x, x == y)",     "to_winner(g, out != y, x == y)", kinks={(1, 1): (0.5, 0.5)})
-selecting(np.where,         "where(x, y, z)",     None,                                 "taken(truth(x), g)",       "taken(np.logical_not(x), g)", weak=True)
-selecting(np.clip,          "clip(x, y=None, z=None)", "taken(np.logical_not(differs(out, x)), g)",
+selecting(np.maximum,       "maximum(x, y)",      "dropped(x < y, halved(g, x == y))",        "dropped(y < x, halved(g, x == y))", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.minimum,       "minimum(x, y)",      "dropped(x > y, halved(g, x == y))",        "dropped(y > x, halved(g, x == y))", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.fmax,          "fmax(x, y)",         "dropped(out != x, halved(g, x == y))",     "dropped(out != y, halved(g, x == y))", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.fmin,          "fmin(x, y)",         "dropped(out != x, halved(g, x == y))",     "dropped(out != y, halved(g, x == y))", kinks={(1, 1): (0.5, 0.5)})
+selecting(np.where,         "where(x, y, z)",     None,                                 "taken(truth(x), g)",       "dropped(truth(x), g)", weak=True)
+selecting(np.clip,          "clip(x, y=None, z=None)", "dropped(differs(out, x), g)",
         "taken(differs(out, x) & differs(out, z), g)", "taken(differs(out, x) & np.logical_not(differs(out, z)), g)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
         y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0), (5, 1, 1): (0, 0, 1)})
 inlined(np.clip,            "clip(a, *bounds, dtype, **kwargs)",                      "np.clip(a, *bounds, **kwargs).astype(dtype)")
