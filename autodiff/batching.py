@@ -18,7 +18,7 @@ from .errors import ShapeError, TracedValueError
 from .forward import evaluated
 from .graph import Graph, Node, Variable, leaf
 from .modes import resumed, traced
-from .rules import indexing, shape
+from .rules import activation, indexing, shape
 from .rules.engine import part
 from .storage import Stored
 from .structures import leaves, mapped
@@ -175,10 +175,8 @@ def _shifted(axis: Any) -> Any:
 def _along_axis(node: Node, values: list[Any], batched: list[bool], size: int) -> Any:
     (x,), keywords = values, dict(node.keywords)
     axis = keywords.get("axis", node.primitive.formula.keywords["axis"])
-    if axis is None and node.primitive.function in _FLATTENING:
-        x, axis = np.reshape(x, (size, -1)), 0
-        if keywords.get("keepdims"):
-            return None
+    if axis is None and node.primitive.function not in _WHOLE:
+        return None
     keywords["axis"] = tuple(range(1, len(x.shape))) if axis is None else _shifted(axis)
     return evaluated(node.primitive, [x], keywords)
 
@@ -260,7 +258,9 @@ def _part(node: Node, values: list[Any], batched: list[bool], size: int) -> Any:
     return values[0][node.keywords["index"]]
 
 
-_FLATTENING = {np.cumsum, np.cumprod, np.argmax, np.argmin, np.sort, np.argsort}
+# Where axis=None means all axes (and not, as np.cumsum, np.argmax and np.roll have it, that they are made one).
+_WHOLE = {np.sum, np.mean, np.prod, np.max, np.min, np.var, np.std, np.all, np.any, np.count_nonzero, np.flip}
+_WHOLE |= {activation.logsumexp, activation.softmax, activation.log_softmax}
 _RULES: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys((np.reshape, np.ravel, np.squeeze, np.expand_dims), _reshaped),
     **dict.fromkeys((np.copy, shape.cast, shape.identity), _same),

@@ -20,4 +20,4 @@ def taking(draw: Any, function: Callable[..., Any]) -> Call:
     return Call(function, (read_only(condition > 0), g))
 
 
-ARGUMENTS: dict[Callable[..., Any], Factory] = {engine.taken: taking}
+ARGUMENTS: dict[Callable[..., Any], Factory] = {engine.taken: taking, engine.dropped: taking}
