@@ -16,7 +16,7 @@ from .primitive import TABLE, Primitive
 from .record import recorder
 from .rules.indexing import getitem, split
 from .rules.shape import cast
-from .storage import Stored, fitting
+from .storage import Stored
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -246,7 +246,7 @@ def _reflected(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
 
 
 def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    record, compute, symbol, is_paused = make(), row.call, str(row.formula.operator), paused
+    record, compute, symbol, is_paused, array = make(), row.call, str(row.formula.operator), paused, np.ndarray
 
     def update(self: Stored, other: Any) -> Stored:
         node = self._node
@@ -257,14 +257,15 @@ def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callabl
             if isinstance(self._value, np.generic):
                 return record(self, other)  # NumPy's scalars are not written to
             self._may_write(f"{symbol}=")
-        old = self._value  # an optimizer's step: nothing is recorded, the value is replaced
-        value = compute(self._settle() if old is None else old, other._read() if isinstance(other, Stored) else other)
-        if value.shape != node.shape or value.dtype is not node.dtype:
-            value = value.astype(fitting(value, node, symbol), copy=False)
-        if not node.shape and isinstance(value, np.generic):
-            value = np.array(value)
-        self._value = value
-        self._node = leaf(value, node.variable or Variable(), node.needs)
+        old: Any = self._value  # an optimizer's step: nothing is recorded, the value is replaced
+        if old is None:
+            old = self._settle()
+        value = compute(old, other._read() if isinstance(other, Stored) else other)
+        new = leaf(value, node.variable or Variable(), node.needs)
+        same = new.shape == node.shape and new.dtype is node.dtype
+        if not same or type(value) is not array or value.strides != old.strides:
+            return self._update(self._plain(value), symbol)
+        self._value, self._node = value, new
         return self
 
     return update

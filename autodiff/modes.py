@@ -142,6 +142,7 @@ class anomaly:
     Values are looked at as they are computed; gradients in the backward pass of what was computed in the context.
 
     >>> import autodiff as ad
+    >>> import numpy as np
     >>> x = ad.Tensor([1.0, 0.0], name="x")
     >>> with ad.anomaly(), np.errstate(divide="ignore"):
     ...     np.log(x)  # doctest: +ELLIPSIS

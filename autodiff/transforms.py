@@ -110,8 +110,15 @@ class Trace:
         moving = {tensor._source: t for tensor, t in zip(self.tensors, tangents, strict=True)}
         with resumed():
             found = push([output._current()[1] for output in outputs], moving, record)
-        zeros = [np.zeros(output.shape, output.dtype) for output in outputs]
-        return [zero if t is None else t if record else np.array(t) for t, zero in zip(found, zeros, strict=True)]
+        return [self._own(t, output, record, tangents) for t, output in zip(found, outputs, strict=True)]
+
+    @staticmethod
+    def _own(tangent: Any, output: Tensor, record: bool, given: Sequence[Any]) -> Any:
+        """A tangent as an array that nobody else holds; zeros where nothing moves."""
+        if tangent is None:
+            return np.zeros(output.shape, output.dtype)
+        shared = getattr(tangent, "base", None) is not None or any(tangent is v for v in given)
+        return tangent if record else np.array(tangent) if shared or tangent.ndim == 0 else tangent
 
     def restored(self, found: Iterable[Any]) -> Any:
         """The results in the structure of the arguments."""
@@ -229,7 +236,13 @@ def _tangents(trace: Trace, vs: Sequence[Any]) -> list[Any]:
     tangents = list(leaves(tuple(vs)))
     if len(tangents) != len(trace.tensors):
         raise GradientError(f"jvp: {len(trace.tensors)} arrays in xs, {len(tangents)} in vs")
-    return [t._gradient("jvp", v) for t, v in zip(trace.tensors, tangents, strict=True)]
+    pairs = zip(trace.tensors, tangents, strict=True)
+    return [v if _like(v, t) else t._gradient("jvp", v) for t, v in pairs]
+
+
+def _like(v: Any, tensor: Tensor) -> bool:
+    """Whether it is an array of a Tensor's shape and dtype: then it need not be copied, since nothing is kept."""
+    return type(v) is np.ndarray and v.shape == tensor.shape and v.dtype == tensor.dtype
 
 
 def jacobian(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
