@@ -105,7 +105,6 @@ VIEWS = {
     "np.imag": lambda v, s, k: np.imag(v),
     "asarray": lambda v, s, k: np.asarray(v, like=v),
     "einsum, transpose": lambda v, s, k: np.einsum("ij->ji", v),
-    "einsum, diagonal": lambda v, s, k: np.einsum("ii->i", v) if len({*v.shape}) == 1 else v,
     "diff of order 0": lambda v, s, k: np.diff(v, n=0),
     "matrix_power of 1": lambda v, s, k: np.linalg.matrix_power(v, 1),
     "nan_to_num": lambda v, s, k: np.nan_to_num(v, copy=False),
@@ -239,7 +238,7 @@ OUT = {  # what is exact: where it is not, NumPy's last bit depends on how the e
     "np.concatenate": lambda v, u, s, k: np.concatenate([np.sin(v[1:]), np.cos(v[:1])], out=v),
     "np.stack": lambda v, u, s, k: np.stack([u, u], out=v),
     "np.matmul": lambda v, u, s, k: np.matmul(np.sin(u), np.sin(v), out=v),
-    "np.einsum": lambda v, u, s, k: np.einsum("ij->ij", np.sin(u), out=v),
+    "np.einsum": lambda v, u, s, k: np.einsum("i,j->ij", np.sin(v[:, 0]).real, np.cos(v[0]).real, out=v),
     "np.choose": lambda v, u, s, k: np.choose([0, 1, 1], [u, v], out=v),
     "np.compress": lambda v, u, s, k: np.compress([True], u, axis=-1, out=v),
     "np.nansum": lambda v, u, s, k: np.nansum(u, axis=0, out=v),
@@ -313,7 +312,8 @@ class Machine(RuleBasedStateMachine):
         return None
 
     def do(self, step):
-        """Do a step on both sides; returns whether it was done."""
+        """Do a step on both sides; returns whether both did it."""
+        numpys = None
         self.failed = True  # until the end is reached
         before = [bits(v) for v in self.tensors]
         ours = self.attempt(step, self.tensors)
@@ -332,7 +332,7 @@ class Machine(RuleBasedStateMachine):
             assert_same(v, expected)
             assert is_scalar(v) == is_scalar(expected), f"{v!r} instead of {expected!r}"
         self.failed = False
-        return ours is None
+        return ours is numpys is None
 
     @rule(name=one_of(VIEWS), i=numbers, s=slices, k=small)
     def view(self, name, i, s, k):
@@ -417,8 +417,9 @@ class Recorded(Machine):
         leaf = ad.Tensor(POINT)
         (exact,) = ad.gradients(loss_of(self.run(leaf)), [leaf])
         numeric = differences(lambda x: loss_of(self.run(x)), POINT)
-        np.testing.assert_allclose(exact, numeric, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(first, exact, rtol=1e-3, atol=1e-4)
+        largest = max(1, np.abs(numeric).max())
+        np.testing.assert_allclose(exact, numeric, rtol=1e-5, atol=1e-6 * largest)
+        np.testing.assert_allclose(first, exact, rtol=1e-3, atol=1e-4 * largest)
 
     def run(self, x):
         """The values after all steps, in double precision."""
