@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .composition import otherwise, plainly, unpacked
+from .errors import describe
 from .expressions import COMPARISONS, OPERATORS
 from .graph import Variable, leaf
 from .modes import paused
@@ -51,9 +52,14 @@ class Methods(Stored):
         """As ndarray's: a copy in one dimension."""
         return call(np.copy, call(np.ravel, self, order))
 
-    def astype(self, dtype: Any) -> Tensor:
+    def astype(
+        self, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Tensor:
         """As ndarray's; the gradient comes back in this dtype."""
-        return cast(self, dtype=np.dtype(dtype))
+        old, new = self._node.dtype, np.dtype(dtype)
+        if not np.can_cast(old, new, casting):
+            raise TypeError(f"Cannot cast {describe(self, 'a Tensor')} from {old} to {new} by the rule {casting!r}")
+        return cast(self, dtype=new) if copy or old != new else self  # type: ignore[return-value]
 
     def copy(self, order: str = "C") -> Tensor:
         """As ndarray's; recorded, so that gradient flows through it."""
@@ -100,13 +106,13 @@ class Methods(Stored):
         """As ndarray's: in place."""
         np.put(self, indices, values, mode)  # type: ignore[arg-type]
 
-    def sort(self, axis: int = -1, kind: Any = None) -> None:
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> None:
         """As ndarray's: in place."""
-        self[...] = np.sort(self, axis, kind)  # type: ignore[arg-type]
+        self[...] = np.sort(self, axis, kind, order, stable=stable)  # type: ignore[arg-type, call-overload]
 
-    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect") -> None:
+    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect", order: Any = None) -> None:
         """As ndarray's: in place."""
-        self[...] = np.partition(self, kth, axis, kind)  # type: ignore[arg-type]
+        self[...] = np.partition(self, kth, axis, kind, order)  # type: ignore[arg-type]
 
     if TYPE_CHECKING:  # what `install` takes from the table; a test holds the two together
         # fmt: off

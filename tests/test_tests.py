@@ -30,7 +30,7 @@ from .rules.gradcheck import check_row, mapped
 EXHAUSTIVE = settings().max_examples > 1000
 FEW = None if EXHAUSTIVE else 6  # mistakes in a row
 
-ROWS = [row for row in TABLE.values() if not row.foreign and row.function is not engine.part]
+ROWS = [row for row in TABLE.values() if not row.foreign and row.function not in (engine.part, engine.detached)]
 ROWS += [row for row in COMPOSED.values() if isinstance(row.derivatives[0], str)]
 BROADCASTING = [row.function for row in TABLE.values() if sum(map(bool, row.derivatives)) > 1 and not row.foreign]
 BROADCASTING += [np.broadcast_to, np.copysign]
@@ -40,6 +40,10 @@ FLOAT64_ALREADY = "the result is float64 in any case, and the engine casts to th
 EMPTY = "counts to 0 only where the result, too, is empty (or where NumPy warns of the mean of nothing)"
 AT_ENDS = "differs at the ends of the domain and beyond, where test_exactness looks"
 FOR_NAN = "differs for nan only"
+ADDED = "what is added has no gradient"
+TRUTH = "True and False are 1 and 0"
+SYMMETRIC = "a convolution is symmetric"
+UNKNOWN = "any negative size is the unknown one"
 NO_FLOATS = "its arguments are not floating: nobody asks for a derivative"
 
 INTEGER = (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert)
@@ -90,14 +94,50 @@ EQUIVALENT = {
         ),
         "all have one dimension",
     ),
-    np.correlate: dict.fromkeys(
-        (
-            "np.convolve(np.conj(v)[::-1], a, mode) if len(a) >= len(v) else np.convolve(a[::-1], np.conj(v), mode)[::-1]",
-            "np.convolve(a, np.conj(v)[::-1], mode) if len(a) >= len(v) else np.convolve(np.conj(v), a[::-1], mode)[::-1]",
-        ),
-        "a convolution is symmetric",
-    ),
-    **dict.fromkeys(INTEGER, {"derivative": NO_FLOATS}),
+    np.correlate: {
+        "np.convolve(np.conj(v)[::-1], a, mode) if len(a) >= len(v) else "
+        "np.convolve(a[::-1], np.conj(v), mode)[::-1]": SYMMETRIC,
+        "np.convolve(a, np.conj(v)[::-1], mode) if len(a) >= len(v) else "
+        "np.convolve(np.conj(v), a[::-1], mode)[::-1]": SYMMETRIC,
+    },
+    np.polymul: {"np.convolve(trimmed(a2), trimmed(a1))": SYMMETRIC},
+    np.polyadd: {"np.polyadd._implementation(joined(a2), joined(a1))": "a sum is symmetric"},
+    np.polyint: {
+        "integral(p, m, 1.0 if k is None else np.ravel(joined(k)))": ADDED,
+        "integral(p, m, 0.0 if k is None else joined(k))": "one number is broadcast, too",
+    },
+    np.sum: {
+        "np.sum(np.where(where, a, 1), axis, dtype, keepdims=keepdims) + (0 if initial is None else initial)": ADDED,
+        "np.sum(np.where(where, a, 0), axis, dtype, keepdims=keepdims) + (1 if initial is None else initial)": ADDED,
+    },
+    np.nansum: {
+        "np.sum(np.where(present(a, where), a, 1), axis, dtype, keepdims=keepdims) + "
+        "(0 if initial is None else initial)": ADDED,
+        "np.sum(np.where(present(a, where), a, 0), axis, dtype, keepdims=keepdims) + "
+        "(1 if initial is None else initial)": ADDED,
+    },
+    np.nancumsum: {"np.cumsum(np.where(np.isnan(a), 1, a), axis, dtype)": ADDED},
+    np.tril: {
+        "np.where(np.tri(*m.shape[-2:], k=k), m, 0)": TRUTH,
+        "np.where(np.tri(*m.shape[-2:], k=k, dtype=bool), m, 1)": ADDED,
+    },
+    np.triu: {
+        "np.where(np.tri(*m.shape[-2:], k=k - 1), 0, m)": TRUTH,
+        "np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 1, m)": ADDED,
+    },
+    np.cov: {"covariance(m, y, rowvar, 1 - bias if ddof is None else ddof, fweights, aweights, dtype)": TRUTH},
+    np.matrix_transpose: {"np.swapaxes(x, -2, -1)": "swapaxes is symmetric"},
+    np.ix_: {
+        "tuple((np.reshape(x, (1,) * i + (-2,) + (1,) * (len(args) - i - 1)) for i, x in enumerate(args)))": UNKNOWN
+    },
+    np.linalg.tensorinv: {
+        "np.linalg.inv(np.reshape(a, (math.prod(a.shape[ind:]), -2))).reshape(a.shape[ind:] + a.shape[:ind])": UNKNOWN
+    },
+    np.linspace: {
+        "(np.moveaxis(between(joined(start), joined(stop), num, endpoint), 0, axis), "
+        "step(joined(start), joined(stop), num - endpoint))[slice(3) if retstep else 0]": "there are two",
+    },
+    **{function: {"derivative": NO_FLOATS} for function in INTEGER},
 }
 
 

@@ -35,9 +35,16 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     return chosen([(number == i, choice) for i, choice in enumerate(map(array, choices))])
 
 
+def of_numbers(conditions: Any) -> bool:
+    """Whether these are the truth values of one condition, and no list of conditions."""
+    first = conditions[0]
+    return np.ndim(first) == 0 if hasattr(conditions, "shape") else np.isscalar(first)
+
+
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
     """np.piecewise: each function sees just the elements that it is for; later ones win."""
-    if np.ndim(condlist) == 0 or (np.ndim(condlist[0]) == 0 and np.ndim(x)):
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    if np.isscalar(condlist) or np.shape(condlist) == () or (x.ndim and of_numbers(condlist)):
         condlist = [condlist]
     conditions = [np.not_equal(condition, 0) for condition in condlist]
     if len(conditions) == len(funclist) - 1:
@@ -48,8 +55,8 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     for condition, piece in zip(conditions, funclist, strict=True):
         if not callable(piece):
             out[condition] = piece
-        elif np.any(condition):
-            out[condition] = piece(x[condition], *args, **kw)
+        elif (chosen := x[condition]).size:
+            out[condition] = piece(chosen, *args, **kw)
     return out
 
 

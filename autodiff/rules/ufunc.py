@@ -55,7 +55,7 @@ def _along_axes(ufunc: Any, arrays: Any, axis: Any = None, axes: Any = None, kee
     if axes is None:
         axes = [tuple(range(-size, 0)) for size in sizes]
     axes = [(one,) if isinstance(one, int) else tuple(one) for one in axes]
-    axes += [axes[0] if keepdims else ()] * (len(sizes) - len(axes))
+    axes = [*axes[: len(sizes) - 1], axes[0] if keepdims else (axes[len(sizes) - 1 :] or [()])[0]]
     moved = [np.moveaxis(x, at, range(-len(at), 0)) for x, at in zip(arrays, axes, strict=False)]
     out = ufunc(*moved)
     if keepdims:

@@ -72,7 +72,7 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> Any:
 
 
 # fmt: off
-written(np.copyto,         "copyto(dst, src, casting='same_kind', where=True)", "np.where(where, array(src), dst)")
+written(np.copyto,         "copyto(dst, src, casting='same_kind', where=True)", "np.where(where, array(src), dst).reshape(dst.shape)")
 written(np.putmask,        "putmask(a, mask, values)",                          putmask)
 written(np.place,          "place(arr, mask, vals)",                            place)
 written(np.put,            "put(a, ind, v, mode='raise')",                      put)

@@ -95,8 +95,9 @@ class Call:
 
     def dispatches(self, positions: Iterable[int]) -> bool:
         """Whether NumPy asks an object in the places of these arrays (`np.sum` does not ask its `initial`)."""
+        asked = {*positions, 0} if self.written else positions  # a Tensor is written to
         try:
-            return isinstance(self.evaluate(dict.fromkeys(positions, _Asked())), _Asked)
+            return isinstance(self.evaluate(dict.fromkeys(asked, _Asked())), _Asked)
         except Exception:
             return False
 
@@ -251,15 +252,16 @@ def plain(x: Any) -> Any:
 
 def assert_same(actual: Any, expected: Any, *what: object) -> None:
     """Equal to the bit: dtype, shape, bytes; of several results each, in the same structure."""
+    actual, expected = plain(actual), plain(expected)
     if isinstance(expected, (list, tuple)):
         assert type(actual) is type(expected), f"{what}: {type(actual)} instead of {type(expected)}"
         assert len(actual) == len(expected), what
         for one, other in zip(actual, expected, strict=True):
             assert_same(one, other, *what)
     elif not isinstance(expected, (np.ndarray, np.generic)):
-        assert plain(actual) == expected, f"{what}: {actual!r} instead of {expected!r}"
+        assert actual == expected, f"{what}: {actual!r} instead of {expected!r}"
     else:
-        actual, expected = np.asarray(plain(actual)), np.asarray(expected)
+        actual, expected = np.asarray(actual), np.asarray(expected)
         assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), what
         assert actual.tobytes() == expected.tobytes(), f"{what}: {actual!r} is not, to the bit, {expected!r}"
 

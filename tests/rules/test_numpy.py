@@ -19,6 +19,8 @@ from autodiff.primitive import ALIASES
 from .arguments import examples
 from .gradcheck import assert_same, cotangents, kind, leaves, pulled, read_only
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*row_stack:DeprecationWarning")
+
 UNREACHED = {
     "array", "asarray", "asanyarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray", "require", "full",
 }  # fmt: skip

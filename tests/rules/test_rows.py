@@ -216,7 +216,9 @@ def test_activations_are_stable_where_exp_is_not(dtype):
 
 
 @pytest.mark.parametrize(
-    ("alias", "function"), [pair for pair in ALIASES.items() if pair[1] in TABLE], ids=lambda function: function.__name__
+    ("alias", "function"),
+    [pair for pair in ALIASES.items() if pair[1] in TABLE],
+    ids=lambda function: function.__name__,
 )
 def test_an_alias_is_the_function(alias, function):
     x = ad.Tensor([[1.25, -2.5], [0.75, 3.0]])

@@ -78,7 +78,7 @@ def edging(draw: Any, function: Callable[..., Any]) -> Call:
     """np.histogram_bin_edges: so many bins, as many as a rule says, or the edges themselves."""
     edges = numbers((4,), 1).map(lambda x: np.sort(x))
     bins = {"bins": st.sampled_from((1, 3, "sturges", "sqrt")) | edges}
-    limits = {"range": st.sampled_from(((-2.5, 2.5), None))}
+    limits = {"range": st.sampled_from(((-2.5, 2.5), None)), "weights": st.none()}
     return Call(function, (draw(shapes().flatmap(numbers)),), draw(optional(**bins, **limits)(())))
 
 
@@ -191,4 +191,4 @@ ARGUMENTS: dict[Callable[..., Any], Factory] = {
     np.apply_over_axes: over_axes,
     np.fromfunction: of_indices,
 }
-COMPLEX = {np.linspace, np.vander, np.ix_}
+COMPLEX = {np.linspace, np.logspace, np.vander, np.ix_, np.full_like, np.apply_along_axis, np.apply_over_axes}

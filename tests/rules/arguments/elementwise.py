@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,13 @@ from .common import FLAG, FLOAT64, Factory, argument, elementwise, numbers, shap
 
 @st.composite
 def choosing(draw: Any, function: Callable[..., Any]) -> Call:
-    """np.where: a condition, and what to choose from."""
+    """np.where: a condition, which may be of numbers, and what to choose from."""
     call = draw(elementwise(function))
     condition = call.arguments[0]
-    condition = read_only(condition > 0) if isinstance(condition, np.ndarray) else draw(FLAG)
+    if isinstance(condition, np.ndarray):
+        condition = read_only(condition > 0 if draw(FLAG) else np.where(condition > 0, condition, 0))
+    else:
+        condition = draw(FLAG)
     return Call(function, (condition, *call.arguments[1:]))
 
 
@@ -90,7 +94,7 @@ def filling(draw: Any, function: Callable[..., Any]) -> Call:
 # What NumPy computes of complex numbers, too, other than by comparing them.
 ORDERED = {np.maximum, np.minimum, np.fmax, np.fmin, np.less, np.less_equal, np.greater, np.greater_equal}
 UFUNCS = [f for f in TABLE if isinstance(f, np.ufunc) and f.signature is None]
-COMPLEX = {f for f in UFUNCS if any("D" in types for types in f.types)} - ORDERED | {np.where, np.sinc}
+COMPLEX = {f for f in UFUNCS if any("D" in types for types in f.types)} - ORDERED | {np.where, np.sinc, operator.pow}
 
 ARGUMENTS: dict[Callable[..., Any], Factory] = {
     np.where: choosing,

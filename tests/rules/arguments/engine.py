@@ -21,3 +21,4 @@ def taking(draw: Any, function: Callable[..., Any]) -> Call:
 
 
 ARGUMENTS: dict[Callable[..., Any], Factory] = {engine.taken: taking, engine.dropped: taking}
+COMPLEX = set(ARGUMENTS)

@@ -260,7 +260,7 @@ def products(draw: Any, function: Callable[..., Any]) -> Call:
         np.linalg.matmul: (((n, k), (2, k, m)), {}),
         np.linalg.outer: (((n,), (m,)), {}),
         np.linalg.cross: (((2, 3), (3,)), {}) if draw(FLAG) else (((3, n), (3, n)), {"axis": 0}),
-        np.linalg.vecdot: (((2, n), (n,)), {}) if draw(FLAG) else (((2, n, 3), (1, n, 3)), {"axis": 1}),
+        np.linalg.vecdot: (((2, n), (n,)), {}) if draw(FLAG) else (((n, 2, 3), (n, 1, 3)), {"axis": 0}),
         np.linalg.tensordot: (((n, k, m), (k, m, 2)), {}) if draw(FLAG) else (((n, k), (m, n)), {"axes": ((0,), (1,))}),
     }[function]
     arrays = [draw(numbers(shape, i, complex=draw(FLAG))) for i, shape in enumerate(shapes)]
@@ -289,7 +289,7 @@ ARGUMENTS: dict[Callable[..., Any], Factory] = {
     **dict.fromkeys(
         (np.linalg.matmul, np.linalg.outer, np.linalg.cross, np.linalg.vecdot, np.linalg.tensordot), products
     ),
-    np.linalg.trace: of_one(rectangular, offset=OFFSET),
-    np.linalg.diagonal: of_one(rectangular, offset=OFFSET),
+    np.linalg.trace: of_one(rectangular, offset=OFFSET, dtype=st.sampled_from((None, np.complex128))),
+    np.linalg.diagonal: of_one(rectangular, offset=OFFSET, dtype=st.sampled_from((None, np.complex128))),
     np.linalg.matrix_transpose: of_one(rectangular),
 }

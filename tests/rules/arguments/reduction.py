@@ -65,7 +65,7 @@ def reducing(**keywords: Keywords | Strategy) -> Factory:
     return call
 
 
-INITIAL = st.just(0.5) | numbers((), 1)
+INITIAL = st.just(0.5) | numbers((), 1) | st.none()
 DEVIATION: dict[str, Any] = {
     "axis": any_axes, "dtype": FLOAT64, "ddof": st.just(1), "keepdims": FLAG, "where": parts, "mean": st.just(...),
     "correction": st.just(0.5),
