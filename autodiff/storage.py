@@ -70,7 +70,7 @@ class View:
         return self.value
 
     def places(self, tensor: Stored, index: Any) -> tuple[Any, str | None]:
-        """For each element at an index of the view, its position in the flattened root; and which part of it, if not all."""
+        """For each element at an index of the view, its position in the flattened root; and the part of it, if one."""
         self.settle(tensor)
         _, origin = self.root._current()
         size = math.prod(origin.shape)
@@ -81,7 +81,8 @@ class View:
         for node in self._path(tensor._node):
             places = node.primitive.evaluate((places,), node.keywords)
         found = places[index]  # a single element, or an array, also of none
-        part, where = np.divmod((np.atleast_1d(found) if isinstance(found, np.ndarray) else found).astype(np.intp), size or 1)
+        found = np.atleast_1d(found) if isinstance(found, np.ndarray) else found
+        part, where = np.divmod(found.astype(np.intp), size or 1)
         return where, None if not in_parts else "imag" if np.any(part) else "real"
 
     def _path(self, node: Node) -> list[Node]:
@@ -171,9 +172,10 @@ class Stored:
         """NumPy's `out=`. With `cast` its dtype has no part in the computation; it may be another one."""
         if isinstance(out, tuple):
             (out,) = out
-        if not cast and getattr(out, "dtype", result.dtype) != result.dtype:
+        dtype = result._node.dtype
+        if not cast and getattr(out, "dtype", dtype) != dtype:
             remedy = f"as NumPy does for out= of {out.dtype}: write out[...] = {operation}(...)"
-            raise GradientError(f"{operation} with out=: does not compute in another precision than {result.dtype}, {remedy}")
+            raise GradientError(f"{operation} with out=: does not compute in another precision than {dtype}, {remedy}")
         if isinstance(out, Stored):
             return out._update(result, f"{operation} with out")
         if any(getattr(x, "needs", False) for x in (result._node, *result._node.inputs)):

@@ -258,8 +258,8 @@ class Tensor(Methods):
             )
         if out is None:
             return result
-        if method == "__call__" and not ufunc.signature and result.shape != out[0].shape:  # it fills an `out` that is larger
-            result = np.broadcast_to(result, out[0].shape).copy()
+        if method == "__call__" and not ufunc.signature and result.shape != out[0].shape:
+            result: Any = np.broadcast_to(result, out[0].shape).copy()  # it fills an `out` that is larger
         return self._into(out, result, name, cast=method == "__call__")
 
     def __array_function__(

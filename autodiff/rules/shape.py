@@ -200,4 +200,4 @@ composed(np.resize,          "resize(a, new_shape)")
 # fmt: on
 
 if "row_stack" in np.__all__:  # deprecated
-    ALIASES[np.row_stack] = np.vstack
+    ALIASES[getattr(np, "row_stack")] = np.vstack  # noqa: B009

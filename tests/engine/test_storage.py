@@ -1258,7 +1258,7 @@ def test_a_write_that_numpy_refuses_is_refused():
 
 MOVING = {"autodiff.rules.shape", "autodiff.rules.creation", "autodiff.rules.indexing"}
 SOMETIMES = {np.real, np.imag, np.real_if_close, np.linalg.matrix_power, np.polyder, np.polyint, np.diff, np.einsum}
-# Our own; histograms return the edges that they are given; and what is broadcast is read-only, where NumPy will have it.
+# Ours; histograms return the edges that they are given; and what is broadcast is read-only, as it will be in NumPy.
 OTHERWISE = {identity, detached, part, np.histogram, np.histogram2d, np.histogramdd, np.broadcast_arrays, np.meshgrid}
 
 
@@ -1271,7 +1271,7 @@ def sharing():
             yield pytest.param(function, id=row.name, marks=() if often else pytest.mark.exhaustive)
 
 
-@pytest.mark.parametrize("function", sharing())
+@pytest.mark.parametrize("function", list(sharing()))
 def test_where_numpy_returns_a_view_of_an_argument_a_write_reaches_it(function):
     for call in examples(function, 40)[:20]:
         arrays = {i: snapshot(call.arrays[i], "") for i in call.floating}

@@ -41,10 +41,8 @@ def test_hooks_are_called_in_order_and_see_recorded_gradients():
     y.on_gradient(lambda g: g + 1)
     (gradient,) = ad.gradients(y * y, [x], record=True)
     assert gradient.item() == (2 * 2 * 8 + 1) * 12  # (2 (2 x^3) + 1) 3 x^2
-    (second,) = ad.gradients(gradient, [x])
-    x.data[...] = 2.001
-    (ahead,) = ad.gradients(12 * x**5 + 3 * x**2, [x])
-    assert abs(ahead - 60 * 2.001**4 - 6 * 2.001) < 1e-9
+    through_y, beside = (2 * 4 * 12 + 1) * 12, (4 * 8 + 1) * 12  # the hooks see the second pass, too
+    assert ad.gradients(gradient, [x]) == [through_y + beside]
 
 
 def test_a_hook_sees_a_complex_gradient_as_users_know_it():

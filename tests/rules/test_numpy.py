@@ -17,7 +17,8 @@ import autodiff as ad
 from autodiff.primitive import ALIASES
 
 from .arguments import examples
-from .gradcheck import assert_same, cotangents, kind, leaves, pulled, read_only
+from .arguments.common import listed
+from .gradcheck import assert_close, assert_same, cotangents, kind, leaves, pulled, read_only
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*row_stack:DeprecationWarning")
 
@@ -85,6 +86,36 @@ def test_values_are_numpys_to_the_bit(name):
             actual, error = outcome(other.evaluate, as_tensors(other))
             assert error is None, f"{other} raises {error!r}"
             assert_same(actual, expected, other)
+
+
+@each_name
+def test_a_list_of_tensors_is_their_array_or_refused(name):
+    """In value and gradient, where another argument tells NumPy of Tensors."""
+    for call in calls_of(function_of(name)):
+        for i in call.floating:
+            if call.arrays[i].size == 0 or call.arrays[i].ndim == 0 or (i == 0 and call.written):
+                continue
+            rows = listed(call.arrays[i])
+            other = call.at({i: rows})
+            if other.accepted and other.dispatches(range(len(other.arrays))) and the_same(other, call):
+                check_list(call, i, other, range(i, i + len(rows)))
+
+
+def the_same(other, call):
+    """Whether this call gives what that gives: np.block reads lists in another way."""
+    return [x.tobytes() for x in other.outputs()] == [x.tobytes() for x in call.outputs()]
+
+
+def check_list(call, i, other, positions):
+    tensor, tensors, g = as_tensors(call), as_tensors(other), cotangents(call.outputs())
+    try:
+        assert_same(other.evaluate(tensors), other.evaluate(), other)
+        parts = pulled(other.outputs(tensors), [tensors[k] for k in positions], g)
+    except ad.errors.GradientError:
+        return
+    (whole,) = pulled(call.outputs(tensor), [tensor[i]], g)
+    for part, same in zip(parts, whole, strict=True):
+        assert_close(part, same, "gradient of", other, relative=1e-12, absolute=1e-12)
 
 
 @each_name
