@@ -14,7 +14,7 @@ import numpy as np
 
 from .cotangents import SEVERAL, Parts
 from .derivative import pull
-from .errors import MissingRuleError, ShapeError, explained
+from .errors import AutodiffError, GradientError, MissingRuleError, ShapeError, explained
 from .graph import Node, Variable, leaf, node_of
 from .modes import paused, resumed, watching
 from .operands import constant_operand, plain_operand, snapshot
@@ -136,10 +136,7 @@ class _Rule:
         (values,) = saved
         recording = any(isinstance(item, Stored) for item in (*values, *leaves(g)))
         inputs = [x for x in node.inputs if x.needs]
-        with resumed():
-            stand_ins = [as_leaf(value, x.needs) for value, x in zip(values, node.inputs, strict=True)]
-            arguments, options = filled(node.keywords["call"], stand_ins)
-            outputs = results(node.primitive.composition(*arguments, **options))
+        stand_ins, outputs = expressed(node, values)
         sources = [t._source for t, x in zip(stand_ins, node.inputs, strict=True) if x.needs]
         pairs = zip(outputs, g, strict=True) if isinstance(g, Parts) else [(outputs, g)]
         found: list[tuple[Node, Any]] = []
@@ -155,6 +152,20 @@ class _Rule:
 
 _RULE = _Rule()
 _PART = TABLE[part].rule((True,))
+
+
+def expressed(node: Node, values: tuple[Any, ...]) -> tuple[list[Any], Any]:
+    """The expression of a composed call, evaluated on Tensors in the places of its arrays; these, and its results."""
+    with resumed():
+        inputs = [as_leaf(value, x.needs) for value, x in zip(values, node.inputs, strict=True)]
+        arguments, options = filled(node.keywords["call"], inputs)
+        try:
+            return inputs, results(node.primitive.composition(*arguments, **options))
+        except (AttributeError, RecursionError, TypeError) as error:
+            if isinstance(error, AutodiffError):
+                raise
+            remedy = "if Tensors stand in a list there, np.stack them first"
+            raise GradientError(f"{node.primitive.title}: no derivative for this form of call: {remedy}") from error
 
 
 def as_leaf(value: Any, needs: bool) -> Any:

@@ -49,7 +49,7 @@ def pull(
             return found
         saved: Any = node.saved
         rule = node.rule
-        if saved is None:
+        while saved is None:  # released, perhaps by another thread, and perhaps again
             Graph([node]).restore()
             saved = node.saved
         if partial:

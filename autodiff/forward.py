@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .composition import as_leaf, tensor_of
+from .composition import expressed, tensor_of
 from .cotangents import SEVERAL, Parts, unmasked
 from .derivative import pull, recorded
 from .graph import Graph, Node, Variable, leaf
@@ -34,9 +34,10 @@ def push(outputs: Sequence[Node], tangents: Mapping[Node | Variable, Any], recor
         if given is None and node.needs and not node.is_leaf:
             inputs = [found.get(x) if isinstance(x, Node) else None for x in node.inputs]
             if any(tangent is not None for tangent in inputs):
-                if node.saved is None:
-                    Graph([node]).restore()
                 saved: Any = node.saved
+                while saved is None:
+                    Graph([node]).restore()
+                    saved = node.saved
                 if record:
                     saved = recorded(node, saved, tensor_of)
                 given = _fitted(_step(node, saved, inputs, record), node)
@@ -108,10 +109,7 @@ def evaluated(row: Any, arguments: list[Any], keywords: Mapping[str, Any]) -> An
 
 def _through_expression(node: Node, saved: tuple[Any, ...], tangents: Tangents, record: bool) -> Any:
     (values,) = saved
-    with resumed():
-        inputs = [as_leaf(value, x.needs) for value, x in zip(values, node.inputs, strict=True)]
-        arguments, options = filled(node.keywords["call"], inputs)
-        outputs = results(node.primitive.composition(*arguments, **options))
+    inputs, outputs = expressed(node, values)
     several = isinstance(outputs, tuple)
     nodes = [x._current()[1] if isinstance(x, Stored) else None for x in (outputs if several else (outputs,))]
     moved = {t._source: tangent for t, tangent in zip(inputs, tangents, strict=True) if tangent is not None}

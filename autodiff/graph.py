@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .cotangents import SEVERAL
 
 NOTHING: Mapping[str, Any] = {}
@@ -67,10 +69,10 @@ class Variable:
     `hooks` see its gradient.
     """
 
-    __slots__ = ("__weakref__", "closed", "grad", "hooks", "immutable", "index", "inner", "name", "tracer")
+    __slots__ = ("__weakref__", "closed", "hooks", "immutable", "index", "inner", "name", "parts", "tracer")
 
     name: str | None
-    grad: Any
+    parts: list[Any]  # of the gradient: one, but while threads add to it
     immutable: bool
     closed: bool
     inner: bool
@@ -82,13 +84,34 @@ class Variable:
         self, name: str | None = None, immutable: bool = False, inner: bool = False, tracer: bool = False
     ) -> None:
         self.name = name
-        self.grad = None
+        self.parts = []
         self.immutable = immutable
         self.inner = inner
         self.tracer = tracer
         self.hooks = ()
         self.closed = False
         self.index = next_index()  # earlier than every version
+
+    def add(self, gradient: Any) -> None:
+        """Add to the gradient. It is taken out meanwhile: of what threads add at the same time, nothing is lost."""
+        parts = self.parts
+        try:
+            while parts:
+                gradient = parts.pop() + gradient
+        except IndexError:  # another thread took it
+            pass
+        parts.append(np.array(gradient) if isinstance(gradient, np.generic) else gradient)  # writable, also where 0-d
+
+    @property
+    def grad(self) -> Any:
+        """The sum of what was added, None before."""
+        if len(self.parts) > 1:
+            self.add(self.parts.pop())
+        return self.parts[0] if self.parts else None
+
+    @grad.setter
+    def grad(self, gradient: Any) -> None:
+        self.parts = [] if gradient is None else [gradient]
 
 
 def leaf(value: Any, variable: Variable | None, needs: bool) -> Node:

@@ -15,9 +15,9 @@ from .graph import Graph, Node
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# 2 for each no_grad() that is open, and 1 if an anomaly() is: one number, so that the hot path asks once.
+# How many anomaly() are open, and how many no_grad(): in one number, so that the hot path asks once.
 mode: ContextVar[int] = ContextVar("mode", default=0)
-WATCHED, NO_GRAD = 1, 2
+WATCHED, NO_GRAD = 1, 1 << 20
 
 
 def paused() -> bool:
@@ -27,7 +27,7 @@ def paused() -> bool:
 
 def watching() -> bool:
     """Whether an anomaly() is open in this thread or task, and no no_grad()."""
-    return mode.get() == WATCHED
+    return 0 < mode.get() < NO_GRAD
 
 
 class no_grad:
@@ -152,7 +152,8 @@ class anomaly:
     """
 
     def __enter__(self) -> None:
-        self._token = mode.set(mode.get() | WATCHED)
+        mode.set(mode.get() + WATCHED)
 
     def __exit__(self, *exception: object) -> None:
-        mode.reset(self._token)
+        if mode.get() % NO_GRAD:
+            mode.set(mode.get() - WATCHED)

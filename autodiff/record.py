@@ -30,7 +30,7 @@ import numpy as np
 from .errors import GradientError, explained
 from .expressions import define
 from .graph import NOTHING, Node, next_index, node_of
-from .modes import WATCHED, mode
+from .modes import NO_GRAD, mode
 from .operands import constant_operand, plain_operand, starred_operands
 from .primitive import TABLE, Primitive
 from .watch import watch_over
@@ -100,7 +100,7 @@ _COMPLEX = """\
 
 _MODE = """\
     if _state():
-        if _state() == _WATCHED:
+        if _state() < _NO_GRAD:
             return _watched()({arguments})
         {paused}
 """
@@ -169,7 +169,7 @@ def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable
     """Write and compile the recording function of a row; one that watches over what it computes, for `anomaly`."""
     formula, several = primitive.formula, primitive.several
     namespace: dict[str, Any] = {
-        "__name__": __name__, "_NOTHING": NOTHING, "_Node": Node, "_Tensor": tensor, "_WATCHED": WATCHED,
+        "__name__": __name__, "_NOTHING": NOTHING, "_Node": Node, "_Tensor": tensor, "_NO_GRAD": NO_GRAD,
         "_asarray": np.asarray, "_call": primitive.call, "_call_name": primitive.call_name, "_check": primitive.check,
         "_complex128": np.complex128, "_constant_operand": constant_operand, "_explained": explained,
         "_frozen": frozen, "_into": tensor._into, "_name": primitive.title, "_ndarray": np.ndarray,

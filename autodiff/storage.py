@@ -12,6 +12,7 @@ So a write never changes an array that a graph holds: it makes new nodes, and gr
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -27,6 +28,9 @@ from .rules.shape import cast
 
 if TYPE_CHECKING:
     from .tensor import Tensor
+
+
+Step = tuple[Any, Mapping[str, Any]]  # a primitive and the keywords of its call
 
 
 class Exposed:
@@ -47,61 +51,57 @@ class Exposed:
 
 
 class View:
-    """A view of `root`, made from the root's node `origin`."""
+    """A view of `root`: the operations on the way from it, and the root's node and the value that they were last done for.
 
-    __slots__ = ("origin", "remade", "root", "value")
+    These two are replaced together, after the Tensor's node, so that threads may read a view at the same time.
+    """
 
-    origin: Node
+    __slots__ = ("made", "path", "remade", "root")
+
+    made: tuple[Node, Any]
+    path: tuple[Step, ...]
     remade: bool  # whether it was made again
     root: Stored
-    value: Any
 
-    def __init__(self, root: Stored, origin: Node, value: Any) -> None:
+    def __init__(self, root: Stored, origin: Node, path: tuple[Step, ...], value: Any) -> None:
         self.remade = False
         self.root = root
-        self.origin = origin
-        self.value = value
+        self.path = path
+        self.made = origin, value
 
     def settle(self, tensor: Stored) -> Any:
         """The value; made again from the root where that was written since."""
-        value, origin = self.root._current()
-        if origin is not self.origin:
-            self._refresh(tensor, Stored._of(origin, value))
-        return self.value
+        root, node = self.root._current()
+        origin, value = self.made
+        return value if node is origin else self._remake(tensor, Stored._of(node, root))
 
     def places(self, tensor: Stored, index: Any) -> tuple[Any, str | None]:
         """For each element at an index of the view, its position in the flattened root; and the part of it, if one."""
-        self.settle(tensor)
-        _, origin = self.root._current()
+        origin = self.root._current()[1]
         size = math.prod(origin.shape)
         places: Any = np.arange(size).reshape(origin.shape)
         in_parts = origin.dtype.kind == "c" != tensor._node.dtype.kind
         if in_parts:
             places = places + 1j * (places + size)
-        for node in self._path(tensor._node):
-            places = node.primitive.evaluate((places,), node.keywords)
+        for primitive, keywords in self.path:
+            places = primitive.evaluate((places,), keywords)
         found = places[index]  # a single element, or an array, also of none
         found = np.atleast_1d(found) if isinstance(found, np.ndarray) else found
         part, where = np.divmod(found.astype(np.intp), size or 1)
         return where, None if not in_parts else "imag" if np.any(part) else "real"
 
-    def _path(self, node: Node) -> list[Node]:
-        """The view operations from the origin down to `node`."""
-        path: list[Node] = []
-        while node is not self.origin:
-            path.append(node)
-            node = node.inputs[0]
-        return path[::-1]
-
-    def _refresh(self, tensor: Stored, root: Stored) -> None:
-        cut_off = self.origin.needs and not tensor._node.needs  # made inside no_grad()
-        made, name = root, tensor._node.name
+    def _remake(self, tensor: Stored, root: Stored) -> Any:
+        cut_off = self.made[0].needs and not tensor._node.needs  # made inside no_grad()
+        made = root
         with resumed(paused_now=int(cut_off)):
-            for node in self._path(tensor._node):
-                starred = [()] * bool(node.primitive.formula.starred)
-                made = recorder(node.primitive.function, Stored._kind)(made, *starred, **node.keywords)
-        self.value, tensor._node = made._current()
-        self.origin, tensor._node.name, self.remade = root._node, name, True
+            for primitive, keywords in self.path:
+                starred = [()] * bool(primitive.formula.starred)
+                made = recorder(primitive.function, Stored._kind)(made, *starred, **keywords)
+        value, node = made._current()
+        node.name = tensor._node.name
+        tensor._node = node
+        self.made, self.remade = (root._node, value), True
+        return value
 
 
 WRITTEN = object()  # the link of a computed Tensor that was written to: its node is not the one that older graphs hold
@@ -162,9 +162,13 @@ class Stored:
                 return cls._plain(out)
             result._value = out
             return result
-        link = x._link if x._value is None else None
-        root = link.root if isinstance(link, View) else x
-        result._value, result._link = None, View(root, root._node, out)
+        link, node = x._link if x._value is None else None, result._node
+        step = (node.primitive, node.keywords)
+        if isinstance(link, View):
+            view = View(link.root, link.made[0], (*link.path, step), out)
+        else:
+            view = View(x, node.inputs[0], (step,), out)
+        result._value, result._link = None, view
         return result
 
     @staticmethod

@@ -182,9 +182,7 @@ class Tensor(Methods):
                 g = ascent(g)
             if variable.hooks:
                 g = ascent(seen(variable.hooks, ascent(g)))
-            if variable.grad is not None:
-                g = variable.grad + g
-            variable.grad = np.array(g) if isinstance(g, np.generic) else g  # a writable array, also in 0 dimensions
+            variable.add(g)
 
     def on_gradient(self, see: Callable[[Any], Any]) -> Callable[[], None]:
         """Let a function see the gradient that arrives here in each backward pass, or replace it by what it returns.

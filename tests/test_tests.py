@@ -41,7 +41,7 @@ EMPTY = "counts to 0 only where the result, too, is empty (or where NumPy warns 
 AT_ENDS = "differs at the ends of the domain and beyond, where test_exactness looks"
 FOR_NAN = "differs for nan only"
 ADDED = "what is added has no gradient"
-TRUTH = "True and False are 1 and 0"
+TRUTH = "True and False are 1 and 0, and the other way round"
 SYMMETRIC = "a convolution is symmetric"
 UNKNOWN = "any negative size is the unknown one"
 NO_FLOATS = "its arguments are not floating: nobody asks for a derivative"
@@ -125,6 +125,13 @@ EQUIVALENT = {
         "np.where(np.tri(*m.shape[-2:], k=k - 1), 0, m)": TRUTH,
         "np.where(np.tri(*m.shape[-2:], k=k - 1, dtype=bool), 1, m)": ADDED,
     },
+    np.bincount: {
+        "scatter(array(weights), [x], shape=np.shape(np.bincount(x, None, minlength)), index=(ARRAY,))": "x is an index"
+    },
+    np.histogramdd: {
+        "[np.float64(1) * (part) for part in points_between(sample, bins, range, density, weights)]": FLOAT64_ALREADY
+    },
+    np.where: {"y: taken(x, g)": TRUTH, "z: dropped(x, g)": TRUTH},
     np.cov: {"covariance(m, y, rowvar, 1 - bias if ddof is None else ddof, fweights, aweights, dtype)": TRUTH},
     np.matrix_transpose: {"np.swapaxes(x, -2, -1)": "swapaxes is symmetric"},
     np.ix_: {

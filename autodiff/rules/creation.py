@@ -78,7 +78,7 @@ def padded(x: Any, pad_width: Any, mode: Any, options: dict[str, Any]) -> Any:
     """np.pad: one axis after the other, each in its turn the first."""
     widths = pairs(pad_width, x.ndim).tolist()
     if callable(mode):
-        return padded_by(mode, np.pad(x, widths), widths, options)
+        return padded_by(mode, np.pad(x, widths) if widths else x, widths, options)
     extend = reflected if options.pop("reflect_type", "even") == "odd" else extended
     values = next(iter(options.values()), None)
     if mode in STATISTICS:

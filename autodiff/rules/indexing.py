@@ -118,6 +118,7 @@ def places(x: Any) -> Any:
 
 def along(x: Any, axis: int | None, index: Callable[[int], Any]) -> Any:
     """x at an index along one axis, or of the flattened x, that depends on how many elements there are."""
+    x = array(x)
     if axis is None or not x.ndim:
         x, axis = np.ravel(x), 0
     return x[(slice(None),) * (axis % x.ndim) + (index(x.shape[axis]),)]

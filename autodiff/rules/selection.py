@@ -26,7 +26,7 @@ def chosen(cases: Sequence[tuple[Any, Any]]) -> Any:
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     """np.select."""
     cases = zip(condlist, map(array, choicelist), strict=True)
-    return chosen([*cases, (True, default)][::-1])
+    return chosen([*cases, (True, array(default))][::-1])
 
 
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import MissingRuleError, leaves_the_graph
 from ..primitive import Composed
+from .shape import array as joined
 from .shape import cast
 
 _REDUCTIONS: dict[Any, Callable[..., Any]] = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
@@ -67,6 +68,7 @@ def reduce(
     ufunc: Any, array: Any, axis: Any = 0, dtype: Any = None, keepdims: bool = False, initial: Any = None, where: Any = True
 ) -> Any:
     """Folded from the left, slice by slice, where NumPy has no function for it."""
+    array = joined(array)
     if ufunc in _REDUCTIONS and dtype is None:
         given = {} if initial is None else {"initial": initial}
         given |= {} if where is True else {"where": where}

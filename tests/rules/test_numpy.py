@@ -48,7 +48,7 @@ each_name = pytest.mark.parametrize("name", NAMES)
 def calls_of(function):
     """Some calls of a function, or of the one that it is another name of, that NumPy tells Tensors of."""
     found = [replace(call, function=function) for call in examples(ALIASES.get(function, function))[::EACH]]
-    return [call for call in found if call.dispatches(range(len(call.arrays)))]
+    return [call for call in found if call.reached]
 
 
 def as_tensors(call, positions=None):
@@ -66,8 +66,9 @@ def test_there_are_269_names():
 def test_it_carries_gradient(name):
     found = []
     for call in calls_of(function_of(name)):
-        outputs = call.outputs(tensors := as_tensors(call, call.floating))
-        found += pulled(outputs, [*tensors.values()], cotangents(outputs))
+        if call.dispatches(call.floating):
+            outputs = call.outputs(tensors := as_tensors(call, call.floating))
+            found += pulled(outputs, [*tensors.values()], cotangents(outputs))
     assert any(np.any(np.isfinite(gradient) & (gradient != 0)) for gradient in found)
 
 
@@ -82,7 +83,7 @@ def test_values_are_numpys_to_the_bit(name):
         lists = {i: x.tolist() for i, x in enumerate(call.arrays) if i not in chosen and not (i == 0 and call.written)}
         other = call.at(lists)
         expected, error = outcome(other.evaluate)
-        if lists and error is None and other.dispatches(range(len(other.arrays))):
+        if lists and error is None and other.reached:
             actual, error = outcome(other.evaluate, as_tensors(other))
             assert error is None, f"{other} raises {error!r}"
             assert_same(actual, expected, other)
@@ -97,13 +98,13 @@ def test_a_list_of_tensors_is_their_array_or_refused(name):
                 continue
             rows = listed(call.arrays[i])
             other = call.at({i: rows})
-            if other.accepted and other.dispatches(range(len(other.arrays))) and the_same(other, call):
+            if other.accepted and other.reached and the_same(other, call):
                 check_list(call, i, other, range(i, i + len(rows)))
 
 
 def the_same(other, call):
     """Whether this call gives what that gives: np.block reads lists in another way."""
-    return [x.tobytes() for x in other.outputs()] == [x.tobytes() for x in call.outputs()]
+    return [(x.shape, x.tobytes()) for x in other.outputs()] == [(x.shape, x.tobytes()) for x in call.outputs()]
 
 
 def check_list(call, i, other, positions):
@@ -132,12 +133,12 @@ def test_errors_are_numpys(name):
 
 
 def spoiled(call):
-    """Calls that are most probably wrong."""
+    """Calls that are most probably wrong. (Of np.clip we take one bound, as its method does.)"""
     yield replace(call, keywords=call.keywords | {"axis": 17})
     yield replace(call, keywords=call.keywords | {"axis": "first"})
     yield replace(call, keywords=call.keywords | {"no_such": 1})
     yield replace(call, arguments=(*call.arguments, *[None] * 12))
-    if len(call.arguments) > 1:
+    if len(call.arguments) > 1 and call.function is not np.clip:
         yield replace(call, arguments=call.arguments[:-1])
     for i, x in enumerate(call.arrays):
         yield call.at({i: read_only(np.ones((5, *x.shape), x.dtype))})

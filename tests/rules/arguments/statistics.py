@@ -13,7 +13,7 @@ from autodiff.rules.reduction import axes_of, count
 from autodiff.rules.statistics import POSITIONS
 
 from ..gradcheck import Call, read_only
-from .common import FLAG, FLOAT64, Factory, any_axes, axis, numbers, optional, required, shapes
+from .common import FLAG, FLOAT64, Factory, any_axes, axis, listed, numbers, optional, required, shapes
 from .reduction import with_nan
 
 
@@ -118,7 +118,7 @@ def counting(draw: Any, function: Callable[..., Any]) -> Call:
     keywords = draw(optional(**bins, **limits, density=FLAG, weights=weights)(size))
     x = draw(numbers(size))
     assume(clear(x, np.histogram_bin_edges(x, keywords.get("bins", 10), keywords.get("range"))))
-    return Call(function, (x,), keywords)
+    return Call(function, (listed(x) if x.size and x.ndim and draw(FLAG) else x,), keywords)
 
 
 @st.composite
@@ -144,7 +144,10 @@ def adding_up(draw: Any, function: Callable[..., Any]) -> Call:
     n = draw(st.integers(0, 4))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     weights = (draw(numbers((n,))),) if draw(st.integers(0, 3)) else ()
-    return Call(function, (read_only(rng.integers(0, 4, n)), *weights), draw(optional(minlength=st.just(5))(())))
+    if weights and draw(FLAG):
+        weights = (listed(weights[0]),)
+    x = read_only(rng.integers(0, 4, n))
+    return Call(function, (x.tolist() if n and draw(FLAG) else x, *weights), draw(optional(minlength=st.just(5))(())))
 
 
 @st.composite
@@ -175,8 +178,9 @@ def differing(draw: Any, function: Callable[..., Any]) -> Call:
 
 @st.composite
 def differing_flat(draw: Any, function: Callable[..., Any]) -> Call:
-    end = numbers((), 1) | numbers((2,), 1) | st.just([0.5, 1.5])
-    return Call(function, (draw(shapes().flatmap(numbers)),), draw(optional(to_end=end, to_begin=end)(())))
+    end = numbers((), 1) | numbers((2,), 1) | numbers((2,), 1).map(listed) | st.just([0.5, 1.5])
+    x = shapes().flatmap(numbers) | numbers((2, 3)).map(listed)
+    return Call(function, (draw(x),), draw(optional(to_end=end, to_begin=end)(())))
 
 
 @st.composite

@@ -28,7 +28,7 @@ def values(draw: Any, function: Callable[..., Any], size: Shape) -> Any:
 @st.composite
 def copying(draw: Any, function: Callable[..., Any]) -> Call:
     size = draw(shapes())
-    x, y = draw(argument(function, "x", size)), draw(values(function, draw(narrowed(size))))
+    x, y = draw(argument(function, "x", size)), draw(values(function, (1,) * draw(FLAG) + draw(narrowed(size))))
     where = narrowed(size).flatmap(masks)
     return Call(function, (x, y), draw(optional(where=where, casting=st.sampled_from(("same_kind", "unsafe")))(size)))
 
@@ -91,8 +91,7 @@ def returned(factory: Factory) -> Factory:
         def of(call: Call) -> Call:
             bound = signature.bind(*call.arguments, **call.keywords)
             bound.apply_defaults()
-            arguments = (read_only(np.array(x)) if isinstance(x, list) else x for x in bound.args)
-            return Call(function, tuple(arguments))
+            return Call(function, bound.args)
 
         return factory(function).map(of)
 
