@@ -64,7 +64,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: int = 0) -> Callable
 
 
 def _in_front(x: Any, axis: int) -> Any:
-    x = x if isinstance(x, Stored) else np.asarray(x)
+    x = x if hasattr(x, "dtype") else np.asarray(x)
     if not -len(x.shape) <= axis < len(x.shape):
         raise ShapeError(f"vmap: an array of shape {x.shape} has no axis {axis}")
     return np.moveaxis(x, axis, 0)

@@ -165,7 +165,9 @@ def expressed(node: Node, values: tuple[Any, ...]) -> tuple[list[Any], Any]:
             if isinstance(error, AutodiffError):
                 raise
             remedy = "if Tensors stand in a list there, np.stack them first"
-            raise GradientError(f"{node.primitive.title}: no derivative for this form of call: {remedy}") from error
+            raise GradientError(
+                f"{node.primitive.title}: no derivative for this form of call ({error}); {remedy}"
+            ) from error
 
 
 def as_leaf(value: Any, needs: bool) -> Any:

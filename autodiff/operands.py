@@ -25,6 +25,8 @@ def plain_operand(operand: Any, operation: str, other: Any = None) -> Any:
         raise GradientError(f"{operation}: np.matrix multiplies by rules of its own; take np.asarray(matrix)")
     if isinstance(operand, np.ndarray):
         return operand.view(np.ndarray)
+    if hasattr(operand, "toarray"):
+        raise GradientError(f"{operation}: a sparse {type(operand).__name__} is no array; take its .toarray()")
     return operand if hasattr(operand, "__array_function__") else np.asarray(operand)  # CuPy's, Dask's: never coerced
 
 
@@ -41,18 +43,28 @@ def starred_operands(operands: Sequence[Any], operation: str, tensor: type) -> t
     pairs = [
         operand._current()
         if isinstance(operand, tensor)
-        else constant_operand(np.asarray(plain_operand(operand, operation)), operation)
+        else constant_operand(_array(plain_operand(operand, operation)), operation)
         for operand in operands
     ]
     nodes = [node for _, node in pairs]
     return tuple(value for value, _ in pairs), nodes, any(node.needs for node in nodes)
 
 
+def own_array(value: Any) -> Any:
+    """A writable array that nobody else holds; of another kind than NumPy's it stays what it is."""
+    return np.array(value) if isinstance(value, (np.ndarray, np.generic)) else value
+
+
 def numbers(data: Any, operation: str, dtype: Any = None) -> Any:
     """A private copy of data that a user gives, as an array of numbers."""
     array = plain_operand(data, operation)
-    value = snapshot(np.asarray(array) if type(array) in _WEAK or isinstance(array, np.generic) else array, operation)
+    value = snapshot(_array(array), operation)
     return value if dtype is None or value.dtype == dtype else value.astype(dtype)
+
+
+def _array(value: Any) -> Any:
+    """Numbers as an array."""
+    return np.asarray(value) if type(value) in _WEAK or isinstance(value, np.generic) else value
 
 
 def snapshot(array: Any, operation: str) -> Any:

@@ -51,7 +51,7 @@ class Exposed:
 
 
 class View:
-    """A view of `root`: the operations on the way from it, and the root's node and the value that they were last done for.
+    """A view of `root`: the `path` of operations from it; and the root's node that it was `made` from, and its value.
 
     These two are replaced together, after the Tensor's node, so that threads may read a view at the same time.
     """
@@ -73,7 +73,14 @@ class View:
         """The value; made again from the root where that was written since."""
         root, node = self.root._current()
         origin, value = self.made
-        return value if node is origin else self._remake(tensor, Stored._of(node, root))
+        if node is origin:
+            return value
+        if not isinstance(value, np.ndarray):
+            name = describe(tensor, "a part")
+            raise InPlaceError(
+                f"{name} of {_kind(value)}, which was written to since, does not show it: take it after that"
+            )
+        return self._remake(tensor, Stored._of(node, root))
 
     def places(self, tensor: Stored, index: Any) -> tuple[Any, str | None]:
         """For each element at an index of the view, its position in the flattened root; and the part of it, if one."""
@@ -157,7 +164,7 @@ class Stored:
     @classmethod
     def _view_of(cls, result: Any, out: Any, x: Any, x_value: Any) -> Tensor:
         """Finish the record of an operation whose result `out` may share the memory of x."""
-        if not isinstance(x, Stored) or not _same_memory(out, x_value):
+        if not isinstance(x, Stored) or not _same_memory(out, x_value) or len(result._node.inputs) > 1:
             if paused():
                 return cls._plain(out)
             result._value = out
@@ -189,7 +196,7 @@ class Stored:
         value = result._read()
         if value.shape != out.shape:
             raise ShapeError(f"{operation}: the result has shape {value.shape}, out= has {out.shape}")
-        np.copyto(out, value, casting="same_kind")
+        np.copyto(out, np.asarray(value), casting="same_kind")
         return out
 
     # --- the array in the user's hands ---
@@ -207,7 +214,7 @@ class Stored:
         Tensor([0.5, 1.5])
         """
         if not self._writable_leaf():
-            return read_only(np.asarray(self._read()))
+            return read_only(self._read())
         if self._value is not None:
             value = snapshot(self._value, "data")
             self._link = Exposed(np.array(value) if isinstance(value, np.generic) else value)
@@ -296,6 +303,11 @@ class Stored:
         if isinstance(value, np.ndarray) and not value.flags.writeable:
             raise ValueError(f"{action}: {describe(self, 'this Tensor')} is read-only, as NumPy's: write to a copy")
         if self._value is None and isinstance(self._link, View):
+            if not isinstance(value, np.ndarray):
+                name, remedy = describe(self, "this Tensor"), "write t[i] = t[i] + x for t[i] += x, or take a .copy()"
+                raise InPlaceError(
+                    f"{action}: {name} is a part of {_kind(value)}, which this would not reach: {remedy}"
+                )
             self._link.root._may_write(f"{action} on a view of it")
 
 
@@ -311,8 +323,13 @@ def fitting(new: Any, old: Any, operator: str) -> Any:
 def _same_memory(out: Any, x: Any) -> bool:
     """Whether `out`, made from x by an operation that moves elements, looks at the same memory."""
     if not isinstance(out, np.ndarray) or not isinstance(x, np.ndarray):
-        return False
+        return not isinstance(out, (np.ndarray, np.generic))  # of another kind of array we do not know: NumPy's would
     return out is x or (out.base is not None and (out.base is x or out.base is x.base))
+
+
+def _kind(value: Any) -> str:
+    """`a dask.array.core.Array`: of an array that is not NumPy's."""
+    return f"a {type(value).__module__}.{type(value).__qualname__}"
 
 
 def _unwrapped(value: Any) -> Any:

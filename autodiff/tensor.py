@@ -16,7 +16,7 @@ from .graph import Variable, leaf
 from .guards import read_only
 from .methods import Methods, install
 from .modes import may_leave, tracing
-from .operands import numbers
+from .operands import numbers, own_array
 from .primitive import ALIASES, COMPOSED, CREATES, INSPECTS, TABLE
 from .record import RECORDERS, keyword_names, recorder
 from .rules.engine import detached
@@ -229,7 +229,8 @@ class Tensor(Methods):
         if node.shape != ():
             name = describe(self, "a Tensor")
             raise GradientError(f"{operation} of {name}, no scalar: .sum() or .mean() it, or pass gradient=")
-        return node.dtype.type(1)
+        value = self._read()
+        return node.dtype.type(1) if isinstance(value, (np.ndarray, np.generic)) else np.ones_like(value)
 
     def _gradient(self, operation: str, gradient: Any) -> Any:
         """A gradient that a user gives, as an array of this dtype and shape."""
@@ -344,19 +345,20 @@ class Tensor(Methods):
         return format(self.item(), spec) if spec else str(self)
 
     def __repr__(self) -> str:
-        value = np.asarray(self._read())
-        parts = [np.array2string(value, separator=", ", prefix="Tensor(")]
+        value = self._read()
+        known = isinstance(value, (np.ndarray, np.generic))  # of another kind, a look would compute it
+        parts = [np.array2string(np.asarray(value), separator=", ", prefix="Tensor(") if known else repr(value)]
         parts += [f"name={self.name!r}"] * bool(self.name) + [f"dtype={value.dtype}"] * (value.dtype != np.float64)
         if self._node.primitive is not None:
             parts.append(f"from={self._node.primitive.name}")
-            if value.dtype.kind in "fc" and not np.isfinite(value).all():
+            if known and value.dtype.kind in "fc" and not np.isfinite(value).all():
                 parts.append("not finite: run it inside autodiff.anomaly()")
         elif not self.requires_grad:
             parts.append("requires_grad=False")
         return f"Tensor({', '.join(parts)})"
 
     def __str__(self) -> str:
-        return str(np.asarray(self._read()))
+        return str(self._read())
 
     def __copy__(self) -> Tensor:
         return self.__deepcopy__({}) if self.is_leaf else self.copy()
@@ -369,7 +371,7 @@ class Tensor(Methods):
         if not self.is_leaf:
             name = describe(self, "this Tensor")
             raise GradientError(f"{name} belongs to a graph, which is neither pickled nor deep-copied: use .detach()")
-        value = np.array(self._read())
+        value = own_array(self._read())
         return _rebuild, (type(self), value, self.name, self.requires_grad, not self._writable_leaf(), self.grad)
 
 

@@ -16,6 +16,7 @@ from .errors import GradientError, describe
 from .forward import push
 from .graph import Graph, Variable
 from .modes import resumed
+from .operands import own_array
 from .rules.shape import identity
 from .structures import leaves, mapped
 from .tensor import Tensor, plain_value
@@ -54,7 +55,7 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
     results = [_found(found, target, w) for target, w in zip(targets, tensors, strict=True)]
     if record:
         return results
-    plain = [np.asarray(plain_value(result)) for result in results]
+    plain = [np.array(x) if isinstance(x, np.generic) else x for x in map(plain_value, results)]
     return [array.copy() if any(array is other for other in plain[:i]) else array for i, array in enumerate(plain)]
 
 
@@ -118,7 +119,7 @@ class Trace:
         if tangent is None:
             return np.zeros(output.shape, output.dtype)
         shared = getattr(tangent, "base", None) is not None or any(tangent is v for v in given)
-        return tangent if record else np.array(tangent) if shared or tangent.ndim == 0 else tangent
+        return tangent if record else own_array(tangent) if shared or tangent.ndim == 0 else tangent
 
     def restored(self, found: Iterable[Any]) -> Any:
         """The results in the structure of the arguments."""
@@ -128,7 +129,7 @@ class Trace:
 
     def value(self, output: Any) -> Any:
         """What f returned, as users get it."""
-        return mapped(output, lambda t: np.array(t._read()) if isinstance(t, Tensor) and not self.nested else t)
+        return mapped(output, lambda t: own_array(t._read()) if isinstance(t, Tensor) and not self.nested else t)
 
     def scalar(self, output: Any) -> Tensor:
         """The output, if it has a gradient."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any, SupportsIndex, TypeVar
+from typing import Any, SupportsIndex, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,4 +53,7 @@ def plain(values: Any) -> NDArray[Any]:
     """An array, a Tensor or nested lists as a plain array, without a copy where there need be none."""
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError("a masked array would lose its mask; fill it first: array.filled(0)")
-    return values.numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if isinstance(values, Tensor):
+        return values.numpy()
+    other = hasattr(values, "__array_function__") and not isinstance(values, np.ndarray)  # Dask's stay what they are
+    return cast(Any, values) if other else np.asarray(values)

@@ -141,7 +141,7 @@ class SGD(Optimizer):
         if not self.momentum:
             return gradient
         if "velocity" not in state:
-            state["velocity"] = np.array(gradient)
+            state["velocity"] = gradient.copy()
         else:
             state["velocity"] *= self.momentum
             state["velocity"] += gradient

@@ -67,7 +67,7 @@ EQUIVALENT = {
     np.log1p: {"x: 1 / (1 + x)": AT_ENDS},
     np.arctanh: {"x: 1 / ((1 - x) * (1 + x))": AT_ENDS},
     np.clip: {
-        "x: taken(np.logical_not(differs(x, out)), g)": FOR_NAN,
+        "x: dropped(differs(x, out), g)": FOR_NAN,
         "y: taken(differs(x, out) & differs(out, z), g)": FOR_NAN,
         "z: taken(differs(x, out) & np.logical_not(differs(out, z)), g)": FOR_NAN,
         "z: taken(differs(out, x) & np.logical_not(differs(z, out)), g)": FOR_NAN,
@@ -136,9 +136,6 @@ EQUIVALENT = {
     np.matrix_transpose: {"np.swapaxes(x, -2, -1)": "swapaxes is symmetric"},
     np.ix_: {
         "tuple((np.reshape(x, (1,) * i + (-2,) + (1,) * (len(args) - i - 1)) for i, x in enumerate(args)))": UNKNOWN
-    },
-    np.linalg.tensorinv: {
-        "np.linalg.inv(np.reshape(a, (math.prod(a.shape[ind:]), -2))).reshape(a.shape[ind:] + a.shape[:ind])": UNKNOWN
     },
     np.linspace: {
         "(np.moveaxis(between(joined(start), joined(stop), num, endpoint), 0, axis), "
@@ -313,7 +310,7 @@ def passes(function):
     """Whether nothing is found wrong: in the largest calls first, then in many more."""
     try:
         check_row(function, examples(function)[::-1])
-        check_row(function, examples(function, 400))
+        check_row(function, [] if EXHAUSTIVE else examples(function, 400))
     except Exception:  # a derivative that cannot even be computed is caught, too
         return False
     return True
@@ -331,6 +328,12 @@ def test_each_mistake_is_caught(row, plant):
     for name, wrong in some([(name, wrong) for name, wrong in mistakes(row) if name not in equivalent]):
         plant(row.function, wrong)
         assert not passes(row.function), name
+
+
+@pytest.mark.parametrize("function", EQUIVALENT, ids=lambda function: function.__name__)
+def test_what_changes_nothing_is_an_edit(function):
+    made = {name for row in ROWS if row.function is function for name, _ in mistakes(row)}
+    assert made >= EQUIVALENT[function].keys()
 
 
 @pytest.mark.exhaustive

@@ -67,6 +67,12 @@ def _floating(x: Any) -> Any:
     return x if x.dtype.kind in "fc" else x.astype(np.float64)
 
 
+def highest(x: Any, axis: Any) -> Any:
+    """The maximum, of nothing -inf."""
+    options: Any = {} if x.size else {"initial": -np.inf}
+    return np.max(x, axis=axis, keepdims=True, **options)
+
+
 @own
 def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow, as `scipy.special.logsumexp`.
@@ -75,7 +81,7 @@ def logsumexp(x: Any, axis: int | tuple[int, ...] | None = None, keepdims: bool 
     10000.6931
     """
     x = _floating(x)
-    top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    top = highest(x, axis)
     shift = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):  # the logarithm of an empty sum, or of a sum of zeros, is -inf
         out = np.log(np.sum(np.exp(x - shift), axis=axis, keepdims=True)) + shift
@@ -90,7 +96,7 @@ def softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
     array([0.5, 0.5])
     """
     x = _floating(x)
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
+    e = np.exp(x - highest(x, axis))
     return e / np.sum(e, axis=axis, keepdims=True)
 
 
@@ -102,7 +108,7 @@ def log_softmax(x: Any, axis: int | tuple[int, ...] | None = -1) -> Any:
     array([     0., -10000.])
     """
     x = _floating(x)
-    shifted = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    shifted = x - highest(x, axis)
     return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
 
 

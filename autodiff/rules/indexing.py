@@ -9,12 +9,14 @@ the index and leaves `ARRAY` in their places, `join` puts them back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..cotangents import Masked, unmasked
+from ..errors import GradientError
 from ..primitive import composed, linear, own
 from .engine import taken
 from .shape import array
@@ -50,7 +52,10 @@ def _is_array(part: Any) -> bool:
 @own
 def getitem(x: Any, y: Sequence[Any] = (), index: Index = ()) -> Any:
     """`x[index]`, the arrays of the index in `y`."""
-    return x[join(index, y)]
+    found = x[join(index, y)]
+    if y and any(size != size for size in found.shape):
+        raise GradientError("t[mask] of a Dask array: its shape is not known before it is computed; write np.where(mask, t, 0)")
+    return found
 
 
 @own
@@ -67,7 +72,12 @@ def scatter(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index = ())
 
 
 def _scattered(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index) -> Any:
-    out = np.zeros(shape, x.dtype)
+    out = np.zeros(shape, x.dtype) if isinstance(x, (np.ndarray, np.generic)) else np.zeros_like(x, shape=shape)
+    if not isinstance(out, np.ndarray) and isinstance(index, tuple):  # Dask writes to no new axes
+        index = tuple(part for part in index if part is not None)
+        x = x.reshape(out[join(index, y)].shape)
+    if _repeats(y) and not isinstance(out, np.ndarray):
+        return _added(x, y, shape, index)
     if _repeats(y):
         np.add.at(out, join(index, y), x)
     else:
@@ -75,10 +85,20 @@ def _scattered(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index) -
     return out
 
 
+def _added(x: Any, y: Sequence[Any], shape: tuple[int, ...], index: Index) -> Any:
+    """`np.add.at`, for arrays that lack it: the product with a matrix of ones where an index along one axis points."""
+    parts = index if isinstance(index, tuple) else (index,)
+    if len(y) > 1 or y[0].ndim > 1 or any(part is not ARRAY and part != slice(None) for part in parts):
+        raise GradientError(f"t[...] of a {type(x).__name__} that is not NumPy's: take one list of indices, along one axis")
+    axis = parts.index(ARRAY)
+    points = np.arange(shape[axis])[:, None] == np.mod(y[0], shape[axis])
+    return np.moveaxis(np.tensordot(points.astype(x.dtype), x, (1, axis)), 0, axis)
+
+
 @own
 def put(x: Any, y: Any, z: Sequence[Any] = (), index: Index = (), part: str | None = None) -> Any:
     """A copy of x in which `x[index] = y`, the arrays of the index in `z`; `part` is "real" or "imag" for `x.real[index] = y`."""
-    out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x)
+    out = x.copy("K") if isinstance(x, np.ndarray) else np.array(x) if isinstance(x, np.generic) else x.copy()
     target = out if part is None else getattr(out, part)
     target[join(index, z)] = y
     return out
@@ -113,7 +133,7 @@ def _repeats(arrays: Sequence[Any]) -> bool:
 
 def places(x: Any) -> Any:
     """For each element the place where it stands in x: a function that moves elements moves their places as well."""
-    return np.arange(np.size(x)).reshape(np.shape(x))
+    return np.arange(math.prod(np.shape(x))).reshape(np.shape(x))
 
 
 def along(x: Any, axis: int | None, index: Callable[[int], Any]) -> Any:

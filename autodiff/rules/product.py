@@ -36,7 +36,7 @@ def matmul(x: Any, y: Any) -> Any:
 def matmul_left(g: Any, x: Shape, y: Any) -> Any:
     """What comes in, times the right factor transposed; `x` is the shape of the left factor."""
     if len(x) == 2 and y.ndim == 2:
-        return g.dot(y.T)
+        return g.dot(y.T) if type(g) is type(y) else g @ y.T
     g, y = _as_matrices(g, x, y.shape), y[:, None] if y.ndim == 1 else y
     pulled = g @ np.swapaxes(y, -1, -2)
     return pulled[..., 0, :] if len(x) == 1 else pulled
@@ -45,7 +45,7 @@ def matmul_left(g: Any, x: Shape, y: Any) -> Any:
 def matmul_right(g: Any, x: Any, y: Shape) -> Any:
     """The left factor transposed, times what comes in; `y` is the shape of the right factor."""
     if x.ndim == 2 and len(y) == 2:
-        return x.T.dot(g)
+        return x.T.dot(g) if type(g) is type(x) else x.T @ g
     g, x = _as_matrices(g, x.shape, y), x[None, :] if x.ndim == 1 else x
     pulled = np.swapaxes(x, -1, -2) @ g
     return pulled[..., 0] if len(y) == 1 else pulled

@@ -51,6 +51,11 @@ def on_diagonal(x: Any, shape: Any, offset: int = 0, axis1: int = 0, axis2: int 
     """
     if getattr(x, "mask", None) is not None:
         return Masked.of(*(on_diagonal(part, shape, offset, axis1, axis2) for part in (unmasked(x), x.mask)))
+    if not isinstance(x, np.ndarray):  # another kind of array, whose diagonal is no view
+        rows, columns = shape[axis1], shape[axis2]
+        along = x[..., np.clip(np.arange(columns) - max(offset, 0), 0, max(x.shape[-1] - 1, 0))]
+        found = np.where(np.eye(rows, columns, offset, dtype=bool), along[..., None, :], 0)
+        return np.moveaxis(found, (-2, -1), (axis1, axis2))
     out = np.zeros(shape, x.dtype)
     diagonal = np.diagonal(out, offset, axis1, axis2)
     diagonal.flags.writeable = True
@@ -60,7 +65,12 @@ def on_diagonal(x: Any, shape: Any, offset: int = 0, axis1: int = 0, axis2: int 
 
 def reshape(x: Any, shape: Any, order: Any = "C", **copy: Any) -> Any:
     """np.reshape, whose `shape` was called `newshape` until NumPy 2.1."""
-    return x.reshape(shape, order=order, **copy)
+    return x.reshape(shape) if order == "C" and not copy else x.reshape(shape, order=order, **copy)
+
+
+def copied(x: Any, *order: Any, **keywords: Any) -> Any:
+    """np.copy, also of other kinds of arrays."""
+    return np.copy(x, *order, **keywords) if isinstance(x, (np.ndarray, np.generic)) else x.copy()
 
 
 def fixed_order(order: str = "C", **_: Any) -> None:
@@ -146,8 +156,8 @@ def joined(arrays: Any) -> tuple[Any, int]:
 
 
 # fmt: off
-linear(np.reshape,       "reshape(x, shape=..., order='C', copy=None)",                    "g.reshape(x.shape, order=order)",           view=True, check=fixed_order, forward=reshape, names={"newshape": "shape"})
-linear(np.ravel,         "ravel(x, order='C')",                                            "g.reshape(x.shape, order=order)",           view=True, method=True, check=fixed_order)
+linear(np.reshape,       "reshape(x, shape=..., order='C', copy=None)",                    "reshape(g, x.shape, order)",                view=True, check=fixed_order, forward=reshape, names={"newshape": "shape"})
+linear(np.ravel,         "ravel(x, order='C')",                                            "reshape(g, x.shape, order)",                view=True, method=True, check=fixed_order)
 linear(np.squeeze,       "squeeze(x, axis=None)",                                          "g.reshape(x.shape)",                        view=True, method=True)
 linear(np.expand_dims,   "expand_dims(x, axis=...)",                                       "g.reshape(x.shape)",                        view=True)
 linear(np.transpose,     "transpose(x, axes=None)",                                        "np.transpose(g, inverse(axes))",            view=True)
@@ -157,7 +167,7 @@ linear(np.flip,          "flip(x, axis=None)",                                  
 linear(np.broadcast_to,  "broadcast_to(x, shape=..., subok=False)",                        "g",                                         view=True)
 linear(np.diagonal,      "diagonal(x, offset=0, axis1=0, axis2=1)",                        "on_diagonal(g, shape=x.shape, offset=offset, axis1=axis1, axis2=axis2)", view=True)
 linear(on_diagonal,      "on_diagonal(x, shape=..., offset=0, axis1=0, axis2=1)",          "np.diagonal(g, offset, axis1, axis2)")
-linear(np.copy,          "copy(x, order='K', subok=False)",                                "g")
+linear(np.copy,          "copy(x, order='K', subok=False)",                                "g",                                         forward=copied)
 linear(np.roll,          "roll(x, shift=..., axis=None)",                                  "np.roll(g, np.negative(shift), axis)")
 linear(np.concatenate,   "concatenate(*x, axis=0, out=None, dtype=None, casting='same_kind')", "pieces(g, x.shape, axis)")
 linear(np.stack,         "stack(*x, axis=0, out=None, dtype=None, casting='same_kind')",   "list(np.moveaxis(g, axis, 0))")

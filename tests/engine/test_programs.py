@@ -1,8 +1,8 @@
 """Random programs of views, writes, aliases and reads, run on arrays and on Tensors side by side.
 
-A hypothesis state machine draws a program step by step. After each step all values that are alive are equal to the bit,
-and an error is of NumPy's kind. In the end the gradient of all of them equals central differences of the same steps, run
-again on arrays. A second machine writes leaves inside no_grad(), while a graph holds the values that they had.
+A hypothesis state machine draws a program step by step. After each step all values that are alive are equal to the
+bit, and an error is of NumPy's kind. In the end the gradient of all of them equals central differences of the same
+steps, run again on arrays. A second machine writes leaves inside no_grad(), while a graph holds the values of before.
 
     pytest tests/engine/test_programs.py                 some programs, the same each time
     pytest tests/engine/test_programs.py --exhaustive    20,000 of each machine, others each time: a quarter of an hour
