@@ -82,7 +82,7 @@ EQUIVALENT = {
         "y: -sine(x, y) / np.hypot(y, x)": "hypot is symmetric",
     },
     np.arcsinh: {"x: 1 / (np.cosh(out) if x.dtype.kind == 'c' else np.hypot(1, x))": "hypot is symmetric"},
-    np.ravel: {"x: g.T.reshape(x.shape, order=order)": "g has one dimension"},
+    np.ravel: {"x: reshape(g.T, x.shape, order)": "g has one dimension"},
     np.swapaxes: {"x: np.swapaxes(g, axis2, axis1)": "swapaxes is symmetric"},
     np.stack: {"x: np.moveaxis(g, axis, 0)": "an array is a list of its rows"},
     np.convolve: dict.fromkeys(

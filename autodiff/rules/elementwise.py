@@ -110,6 +110,11 @@ def truth(x: Any) -> Any:
     return x if getattr(x, "dtype", None) == np.bool_ else x != 0
 
 
+def in_dtype(x: Any, dtype: Any) -> Any:
+    """x as NumPy takes it where `dtype` says in which precision it computes."""
+    return x.astype(dtype) if hasattr(x, "astype") else x
+
+
 def differs(x: Any, y: Any) -> Any:
     """x != y, also where there is no y; but a nan may have given anything."""
     return True if y is None else (x != y) & (y == y)
@@ -226,7 +231,7 @@ selecting(np.where,         "where(x, y, z)",     None,                         
 selecting(np.clip,          "clip(x, y=None, z=None)", "dropped(differs(out, x), g)",
         "taken(differs(out, x) & differs(out, z), g)", "taken(differs(out, x) & np.logical_not(differs(out, z)), g)", weak=True, names={"a_min": "y", "min": "y", "a_max": "z", "max": "z"},
         y=(-2, -1), z=(1, 2), kinks={(-1, -1, 1): (1, 0, 0), (1, -1, 1): (1, 0, 0), (5, 1, 1): (0, 0, 1)})
-inlined(np.clip,            "clip(a, *bounds, dtype, **kwargs)",                      "np.clip(a, *bounds, **kwargs).astype(dtype)")
+inlined(np.clip,            "clip(a, *bounds, dtype, **kwargs)",                  "np.clip(*(in_dtype(x, dtype) for x in (a, *bounds)), **{key: in_dtype(x, dtype) for key, x in kwargs.items()})")
 selecting(np.heaviside,     "heaviside(x, y)",    None,                                 "taken(x == 0, g)",         kinks={(0, 1): (0, 1)})
 
 # --- derivative zero, but still nodes: what depends on data must not be baked into a graph ---

@@ -18,7 +18,7 @@ import nn
 
 STEPS = 100_000 if settings().max_examples > 1000 else 1_000  # of training; a tenth of loops that do more in a step
 WARM_UP = 100  # steps in which functions are generated and caches filled
-SLACK, RESIDENT = 20_000, 4_000_000  # bytes: a step takes 10,000 and more; Python and its allocator keep some of them
+SLACK, RESIDENT = 100_000, 4_000_000  # bytes: a step takes 10,000 and more; NumPy, Python and the allocator keep some
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.standard_normal((16, 4)), RNG.standard_normal((16, 2))
