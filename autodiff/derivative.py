@@ -110,7 +110,8 @@ class Hooked:
     def __init__(self, rule: Any) -> None:
         self.rule = rule
         self.hooks: tuple[Callable[[Any], Any], ...] = ()
-        self.saves, self.push = rule.saves, rule.push
+        self.saves: tuple[str, ...] = rule.saves
+        self.push: Any = rule.push
 
     def pull(self, node: Node, saved: tuple[Any, ...], g: Any) -> Any:
         return self.rule.pull(node, saved, seen(self.hooks, g))

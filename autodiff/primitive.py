@@ -370,7 +370,7 @@ def dropped(x: Any, y: Any) -> Any:
 
 
 MASKING = (taken, dropped)
-PLAIN = (lambda x, y: np.where(x, y, 0), lambda x, y: np.where(x, 0, y))
+PLAIN: tuple[Callable[..., Any], Callable[..., Any]] = (lambda x, y: np.where(x, y, 0), lambda x, y: np.where(x, 0, y))
 
 ALIASES: dict[Callable[..., Any], Callable[..., Any]] = {}  # NumPy's second names of a function
 INSPECTS: set[Callable[..., Any]] = set()  # functions that only look at their arguments: shape, allclose, ...

@@ -77,17 +77,19 @@ class Trace:
     """A call of f, with fresh Tensors in the places of the arrays to differentiate; an outer Tensor stays connected."""
 
     def __init__(self, f: Callable[..., Any], arguments: Sequence[Any], argnums: Any, keywords: Any = {}) -> None:  # noqa: B006
-        self.name = getattr(f, "__name__", type(f).__name__)
+        self.name: str = getattr(f, "__name__", type(f).__name__)
         numbers = [argnums] if isinstance(argnums, int) else list(argnums)
         if any(not -len(arguments) <= n < len(arguments) for n in numbers):
             raise GradientError(f"grad: argnums={argnums}, but {self.name} was given {len(arguments)} arguments")
-        self.arguments = arguments
-        self.one = isinstance(argnums, int)
-        self.wrt = [n % len(arguments) for n in numbers]
-        self.places = [mapped(argument, _lifted) if n in self.wrt else argument for n, argument in enumerate(arguments)]
+        self.arguments: Sequence[Any] = arguments
+        self.one: bool = isinstance(argnums, int)
+        self.wrt: list[int] = [n % len(arguments) for n in numbers]
+        self.places: list[Any] = [
+            mapped(argument, _lifted) if n in self.wrt else argument for n, argument in enumerate(arguments)
+        ]
         self.tensors: list[Tensor] = [tensor for n in self.wrt for tensor in leaves(self.places[n])]
         with resumed():
-            self.output = f(*self.places, **keywords)
+            self.output: Any = f(*self.places, **keywords)
 
     @functools.cached_property
     def nested(self) -> bool:

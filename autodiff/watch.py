@@ -27,7 +27,8 @@ class _Watched:
 
     def __init__(self, rule: Any, operation: str, site: str) -> None:
         self.rule, self.operation, self.site = rule, operation, site
-        self.saves, self.push = rule.saves, rule.push
+        self.saves: tuple[str, ...] = rule.saves
+        self.push: Any = rule.push
 
     def pull(self, node: Node, saved: tuple[Any, ...], g: Any) -> Any:
         pairs = tuple(self.rule.pull(node, saved, g))

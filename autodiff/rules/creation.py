@@ -71,7 +71,7 @@ def bin_edges(a: Any, bins: Any, limits: Any, weights: Any) -> Any:
 
 # --- with a border ----------------------------------------------------------------------------------------------------
 
-STATISTICS = {"maximum": np.max, "mean": np.mean, "median": np.median, "minimum": np.min}
+STATISTICS: dict[str, Callable[..., Any]] = {"maximum": np.max, "mean": np.mean, "median": np.median, "minimum": np.min}
 
 
 def padded(x: Any, pad_width: Any, mode: Any, options: dict[str, Any]) -> Any:

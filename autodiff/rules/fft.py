@@ -16,7 +16,7 @@ import numpy as np
 from ..primitive import composed, linear
 from .indexing import scatter
 
-OPPOSITE = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
+OPPOSITE: dict[Any, str] = {None: "forward", "backward": "forward", "ortho": "ortho", "forward": "backward"}
 
 
 def fitted(g: Any, shape: tuple[int, ...]) -> Any:

@@ -97,7 +97,7 @@ def array(nested: Any) -> Any:
     return np.stack([array(item) for item in nested]) if isinstance(nested, (list, tuple)) and nested else nested
 
 
-NEW_AXES = {(0, 1): 0, (0, 2): (0, 1), (1, 2): 0, (0, 3): (0, 1, 2), (1, 3): (0, 2), (2, 3): 2}
+NEW_AXES: dict[tuple[int, int], Any] = {(0, 1): 0, (0, 2): (0, 1), (1, 2): 0, (0, 3): (0, 1, 2), (1, 3): (0, 2), (2, 3): 2}
 
 
 def at_least(ndim: int, arrays: Sequence[Any]) -> Any:
