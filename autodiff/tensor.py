@@ -77,7 +77,10 @@ class Tensor(Methods):
         """
         node = self._node
         if node.primitive is None:
-            return None if node.variable is None else node.variable.grad
+            variable = node.variable
+            if variable is None:
+                return None
+            return variable.parts[0] if len(variable.parts) == 1 else variable.grad
         name = describe(self, "a computed Tensor")
         raise GradientError(f".grad is kept for leaves only; for {name} call autodiff.gradients(output, [it])")
 
@@ -158,7 +161,7 @@ class Tensor(Methods):
     def zero_grad(self) -> None:
         """Forget the gradient."""
         if self.is_leaf and self._node.variable is not None:
-            self._node.variable.grad = None
+            self._node.variable.parts = []
 
     # --- derivatives -------------------------------------------------------------------------------------------------
 
@@ -182,7 +185,10 @@ class Tensor(Methods):
                 g = ascent(g)
             if variable.hooks:
                 g = ascent(seen(variable.hooks, ascent(g)))
-            variable.add(g)
+            if variable.parts or type(g) is not np.ndarray:
+                variable.add(g)
+            else:
+                variable.parts.append(g)
 
     def on_gradient(self, see: Callable[[Any], Any]) -> Callable[[], None]:
         """Let a function see the gradient that arrives here in each backward pass, or replace it by what it returns.
