@@ -197,7 +197,7 @@ SOURCES = {
     "array": lambda v, u, k: np.arange(1.0, 1 + v.size).reshape(v.shape) / (4 + k),
     "row": lambda v, u, k: np.linspace(-1, 1, v.shape[-1]),
     "list": lambda v, u, k: [k / 3] * v.shape[-1],
-    "anything": lambda v, u, k: u.ravel() if v.ndim == 1 else u,
+    "anything": lambda v, u, k: (u.ravel() if v.ndim == 1 else u) if u.size else 0.25,  # NumPy lets nothing pass, at times
     "complex": lambda v, u, k: 0.5j * k,
 }
 
@@ -283,7 +283,7 @@ FUNCTIONS = {
     ".real =": lambda v, u, s, k: setattr(v, "real", from_value(v.real, u, k)),
     ".real += ": lambda v, u, s, k: setattr(v, "real", operator.iadd(v.real, 0.5)),
     ".imag =": lambda v, u, s, k: setattr(v, "imag", from_value(v.real, u, k)),
-    ".real = anything": lambda v, u, s, k: setattr(v, "real", u),
+    ".real = anything": lambda v, u, s, k: setattr(v, "real", u if u.size else 0.25),
     "swapped rows": lambda v, u, s, k: swap(v),
 }
 
@@ -451,8 +451,11 @@ class Quiet(Machine):
 
     @rule(i=numbers, k=small)
     def write_data(self, i, k):
-        """The array of a leaf is in the user's hands."""
-        leaves = [n for n, v in enumerate(self.tensors) if v.is_leaf]
+        """The array of a leaf is in the user's hands, also where NumPy's own would be a scalar or read-only."""
+        pairs = enumerate(zip(self.tensors, self.arrays, strict=True))
+        leaves = [n for n, (v, a) in pairs if v.is_leaf and not is_scalar(a) and a.flags.writeable]
+        if not leaves:
+            return
         n = leaves[i % len(leaves)]
         self.do(lambda values: operator.iadd(values[n].data if isinstance(values[n], ad.Tensor) else values[n], k / 4))
 
