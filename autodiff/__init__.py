@@ -10,6 +10,9 @@
 
 The map of the house, from the ground up (imports run downwards in this order):
 
+    sites         where in the user's code a value was made
+    bytecode      what the user's code does with it there
+    symbols       how mathematics writes a name
     errors        the errors that a user can meet, each with its remedy
     structures    arrays in lists, tuples, dicts and dataclasses
     expressions   reading the texts of rows, and writing functions from them
@@ -32,7 +35,16 @@ The map of the house, from the ground up (imports run downwards in this order):
     tensor        Tensor, constant, and NumPy's two protocols
     transforms    gradients, grad, value_and_grad, vjp, jvp, hvp, jacobian, hessian
     custom        primitive: a user's own differentiable function
-    readers/      what reads the table and graphs: coverage
+    differences   derivatives from values alone, with an honest error
+    products      products, taken apart
+    identities    equal, simpler expressions
+    simplify      a few exact identities on a graph
+    forms         how mathematics writes each operation
+    naming        what the user calls the values of a graph
+    notation      what a value is, and its derivative, as mathematics writes them
+    readers/      what reads the table and graphs: coverage, draw, explain, compile
+    testing/      for tests: problems, a fixture that verifies, rules that are checked
+    __main__      the command line
 
 To understand the engine, read primitive, rules/elementwise and derivative.
 """
@@ -41,8 +53,15 @@ from . import errors
 from .batching import vmap
 from .checkpoint import checkpoint
 from .custom import primitive
-from .modes import anomaly, no_grad
+from .modes import anomaly, anonymous, no_grad
+from .readers.compiling import compile
+from .readers.config import show_config
 from .readers.coverage import coverage
+from .readers.draw import Drawing, draw
+from .readers.explain import explain
+from .readers.verifying.notebook import load_ipython_extension as load_ipython_extension
+from .readers.verifying.report import Report
+from .readers.verifying.verify import verify
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, constant
 from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -50,7 +69,7 @@ from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_
 __version__ = "0.1.0"
 
 __all__ = [
-    "Tensor", "anomaly", "checkpoint", "constant", "coverage", "errors", "grad", "gradients", "hessian", "hvp",
-    "jacobian", "jvp", "log_softmax", "logsumexp", "no_grad", "primitive", "relu", "sigmoid", "softmax", "softplus",
-    "value_and_grad", "vjp", "vmap",
+    "Drawing", "Report", "Tensor", "anomaly", "anonymous", "checkpoint", "compile", "constant", "coverage", "draw", "errors",
+    "explain", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax", "logsumexp", "no_grad",
+    "primitive", "relu", "show_config", "sigmoid", "softmax", "softplus", "value_and_grad", "verify", "vjp", "vmap",
 ]  # fmt: skip

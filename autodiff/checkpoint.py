@@ -13,8 +13,9 @@ from .cotangents import Parts
 from .derivative import pull
 from .errors import GradientError, InPlaceError
 from .graph import Node, next_index, node_of
-from .modes import paused, resumed
+from .modes import current_site, paused, resumed, tracing
 from .primitive import Primitive
+from .sites import __library__  # noqa: F401
 from .storage import Stored
 from .structures import leaves, mapped, results
 
@@ -37,7 +38,7 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(f)
     def call(*arguments: P.args, **keywords: P.kwargs) -> Any:
-        if paused():
+        if paused() or tracing():  # what is recorded for other values has to be seen whole
             return f(*arguments, **keywords)
         start = next_index()
         again = functools.partial(f, *arguments, **keywords)
@@ -47,6 +48,7 @@ def checkpoint(f: Callable[P, R]) -> Callable[P, R]:
             return output
         plain = mapped(output, lambda t: t._read() if isinstance(t, Stored) else t)
         node = node_of(_Row(f, plain), tuple(inputs), {}, plain)
+        node.site = current_site()
         node.needs, node.rule = True, _Recomputed(again, plain)
         node.saved = ()
         return unpacked(node, plain)
@@ -74,7 +76,8 @@ class _Row(Primitive):
 
     def __init__(self, f: Callable[..., Any], value: Any) -> None:
         name = getattr(f, "__name__", "checkpoint")
-        super().__init__(f, f"{name}(*x)", kind="special", namespace={}, title=f"checkpoint of {name}")
+        called = name if name.isidentifier() else "checkpoint"  # of a lambda
+        super().__init__(f, f"{called}(*x)", kind="special", namespace={}, title=f"checkpoint of {name}")
         self.value = value
 
     def evaluate(self, values: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:

@@ -16,12 +16,13 @@ from .cotangents import SEVERAL, Parts
 from .derivative import pull
 from .errors import AutodiffError, GradientError, MissingRuleError, ShapeError, explained
 from .graph import Node, Variable, leaf, node_of
-from .modes import paused, resumed, watching
+from .modes import current_site, paused, resumed, watching
 from .operands import constant_operand, plain_operand, snapshot
 from .primitive import COMPOSED, TABLE, Composed
 from .record import recorder
 from .rules.engine import part
 from .rules.shape import identity
+from .sites import __library__  # noqa: F401
 from .storage import Stored
 from .structures import Slot, filled, leaves, mapped, results
 from .watch import watch_over
@@ -53,8 +54,9 @@ def record_call(row: Composed, arguments: tuple[Any, ...], keywords: Mapping[str
     if hasattr(result, "__array__") and not hasattr(result, "dtype"):  # such as np.poly1d
         raise MissingRuleError(f"{row.call_name} gives a {type(result).__name__}, which cannot carry gradient")
     node = node_of(row, nodes, {"call": call}, result)
+    node.site = current_site()
     if row.kind == "composed" and any(x.needs for x in nodes) and _has_floats(result):
-        node.needs, node.rule, node.saved = True, _RULE, (values,)
+        node.needs, node.rule, node.saved = True, RULE, (values,)
     if watching():
         watch_over(node, result, list(leaves((arguments, options))))
     return _into(out, unpacked(node, result), row)
@@ -114,6 +116,7 @@ def parts_of(node: Node, values: tuple[Any, ...]) -> tuple[Any, ...]:
     made: list[Any] = []
     for index, value in enumerate(values):
         one = node_of(TABLE[part], (node,), {"index": index, "count": len(values)}, value)
+        one.site = node.site
         if node.needs and value.dtype.kind in "fc":
             one.needs, one.rule = True, _PART
         made.append(Stored._of(one, value))
@@ -150,7 +153,7 @@ class _Rule:
         return found
 
 
-_RULE = _Rule()
+RULE = _Rule()
 _PART = TABLE[part].rule((True,))
 
 

@@ -25,12 +25,13 @@ def pull(
     targets: Collection[Source] | None = None,
     record: Callable[[Node, Any], Any] | None = None,
     release: bool = False,
+    note: Callable[[Node, Any], None] | None = None,
 ) -> dict[Source, Any]:
     """The gradients of `output` with respect to `targets` (nodes, or the variables of leaves), by default every leaf.
 
     Visits each node once, the latest first, and so after all that use it. With `record`, which makes a Tensor of a node
     and its value, the rules run on Tensors, and the gradients are graphs themselves. With `release`, what the nodes had
-    saved is dropped on the way. Returned arrays are no views and nobody else's.
+    saved is dropped on the way; `note` is told the gradient that came to each node. Returned arrays are no views and nobody else's.
     """
     found: dict[Source, Any] = {}
     if output.is_leaf:
@@ -59,6 +60,8 @@ def pull(
                 found[node] = g if record else g.copy()
                 if node.index == horizon:
                     return found
+            if note:
+                note(node, g)
             if record:
                 saved = recorded(node, saved, record)
         for x, gx in rule.pull(node, saved, g) if type(g) is not Masked else _quietly(rule, node, saved, g):
@@ -179,4 +182,4 @@ def recorded(node: Node, saved: tuple[Any, ...], record: Callable[[Node, Any], A
 def _tensors(origin: Any, value: Any, record: Callable[[Node, Any], Any]) -> Any:
     if isinstance(origin, tuple):
         return tuple(_tensors(x, v, record) for x, v in zip(origin, value, strict=True))
-    return record(origin, value) if isinstance(origin, Node) else value
+    return record(origin, value) if isinstance(origin, Node) else origin

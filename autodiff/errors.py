@@ -32,8 +32,16 @@ class TracedValueError(GradientError):
     """A decision by a value that will be another one when the recorded program runs."""
 
 
+class BackendError(GradientError, NotImplementedError):
+    """A program that a backend of `compile` has no form of."""
+
+
 class MissingRuleError(GradientError, NotImplementedError):
     """A function, or one of its keywords, that has no rule in the table."""
+
+
+class MissingProgramError(AutodiffError, RuntimeError):
+    """A program that draws, and is not installed."""
 
 
 def leaves_the_graph(name: str, action: str, remedy: str) -> GradientError:

@@ -25,7 +25,8 @@ class Node:
     Inputs are nodes or Python scalars (which keep NumPy's weak promotion). `needs` says whether a gradient is wanted;
     `saved` holds the values that `rule` asks for, or None after they were released. `index` grows in the order of
     recording, so that it sorts a graph topologically. A node with several results has `SEVERAL` as shape and dtype, and
-    a node for each part of them. `site` is room for the source line that made the value.
+    a node for each part of them. `site` says where in the user's code it was made (see `sites`), or is
+    None; a leaf has none.
 
     A leaf has no primitive; it has its `value`, and the `variable` of which this is one version (None for a plain
     operand, which has neither name nor gradient). Both are one class, with no `__init__`: nodes are made in the
@@ -135,7 +136,7 @@ def node_of(primitive: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
     node = Node()
     node.primitive, node.inputs, node.keywords = primitive, inputs, keywords
     node.shape, node.dtype = getattr(value, "shape", SEVERAL), getattr(value, "dtype", SEVERAL)
-    node.rule, node.saved, node.name, node.needs = None, (), None, False
+    node.rule, node.saved, node.name, node.site, node.needs = None, (), None, None, False
     node.index = next_index()
     return node
 

@@ -14,9 +14,10 @@ from .expressions import COMPARISONS, OPERATORS
 from .graph import Variable, leaf
 from .modes import paused
 from .primitive import TABLE, Primitive
-from .record import recorder
+from .record import generate, recorder
 from .rules.indexing import getitem, split
 from .rules.shape import cast
+from .sites import __library__  # noqa: F401
 from .storage import Stored
 
 if TYPE_CHECKING:
@@ -239,16 +240,12 @@ def _attributes(row: Primitive) -> list[tuple[str, Callable[[], Callable[..., An
         name = OPERATORS[str(row.formula.operator)].__name__.rstrip("_")  # add, and_, matmul, ...
         if row.formula.arrays == ("x",) or row.formula.operator in COMPARISONS:  # Python reflects comparisons itself
             return [(f"__{name}__", record)]
-        reflected, in_place = functools.partial(_reflected, record), functools.partial(_in_place, row, record)
+        reflected = functools.partial(generate, row, Stored._kind, reflected=True)
+        in_place = functools.partial(_in_place, row, record)
         return [(f"__{name}__", record), (f"__r{name}__", reflected), (f"__i{name}__", in_place)]
     if isinstance(row.method, str):
         return [(row.method, record)]
     return [(row.text.partition("(")[0], record)] if row.method else []
-
-
-def _reflected(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
-    record = make()
-    return lambda self, other: record(other, self)
 
 
 def _in_place(row: Primitive, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
-from .errors import GradientError, TracedValueError
+from .errors import GradientError, TracedValueError, user_frame
 from .graph import Graph, Node
+from .sites import Site, site
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How many anomaly() are open, and how many no_grad(): in one number, so that the hot path asks once.
+# Whether an anonymous() is open, how many anomaly() are, and no_grad(): in one number, so that the hot path asks once.
 mode: ContextVar[int] = ContextVar("mode", default=0)
-WATCHED, NO_GRAD = 1, 1 << 20
+ANONYMOUS, WATCHED, NO_GRAD = 1, 2, 1 << 20
 
 
 def paused() -> bool:
@@ -27,7 +29,7 @@ def paused() -> bool:
 
 def watching() -> bool:
     """Whether an anomaly() is open in this thread or task, and no no_grad()."""
-    return 0 < mode.get() < NO_GRAD
+    return ANONYMOUS < mode.get() < NO_GRAD
 
 
 class no_grad:
@@ -48,8 +50,10 @@ class no_grad:
             raise TypeError("no_grad is called first: write `@no_grad()`, or `with no_grad():`")
 
     def __enter__(self) -> None:
-        if _tracing.get():
-            raise TracedValueError("no_grad() inside vmap would take values out of the program: use .detach()")
+        if tape := _tape.get():
+            raise TracedValueError(
+                f"no_grad() inside {tape.reader} would take values out of the program: use .detach()"
+            )
         mode.set(mode.get() + NO_GRAD)
 
     def __exit__(self, *exception: object) -> None:
@@ -112,28 +116,72 @@ def resumed(paused_now: int = 0) -> Generator[None]:
         mode.reset(token)
 
 
-_tracing: ContextVar[int] = ContextVar("tracing", default=0)  # how many functions are being recorded for other values
+class Tape:
+    """What is known about a program that is being recorded for other values, by `vmap` or `compile`.
+
+    `operands`: plain arrays that it took, each with its node. `cotangents`: nodes, each with the gradient that came to
+    it. `gradients`: from which index on, up to which, nodes belong to gradients. `guards`: values that a rule of ours
+    decided by, each with what it was.
+    """
+
+    def __init__(self, reader: str) -> None:
+        self.reader = reader
+        self.guarding = reader == "compile"
+        self.operands: list[tuple[Node, Any]] = []
+        self.cotangents: list[tuple[Node, Any]] = []
+        self.gradients: list[tuple[int, int]] = []
+        self.guards: list[tuple[Node, Any]] = []
+
+    def note(self, node: Node, gradient: Any) -> None:
+        """Remember the gradient that came to a node."""
+        self.cotangents.append((node, gradient))
+
+
+_tape: ContextVar[Tape | None] = ContextVar("tape", default=None)
 
 
 @contextmanager
-def traced() -> Generator[None]:
+def traced(reader: str = "vmap") -> Generator[Tape]:
     """A context in which a program is recorded that will be computed again, for other values."""
-    token = _tracing.set(_tracing.get() + 1)
+    tape = Tape(reader)
+    token = _tape.set(tape)
     try:
-        yield
+        yield tape
     finally:
-        _tracing.reset(token)
+        _tape.reset(token)
 
 
-def tracing() -> bool:
-    """Whether a function is being recorded for other values."""
-    return _tracing.get() > 0
+def tracing() -> Tape | None:
+    """The tape of a function that is being recorded for other values; None where none is."""
+    return _tape.get()
+
+
+def decided(node: Node, value: Any, action: str) -> Any:
+    """A value that code decides by, which may do so: of a recorded program the rules alone, which `compile` guards."""
+    tape = _tape.get()
+    if tape and tape.guarding and sys._getframe(2).f_globals.get("__name__", "").startswith(_RULES):
+        tape.guards.append((node, value))
+    else:
+        may_leave(node, action)
+    return value
+
+
+_RULES = f"{__name__.rpartition('.')[0]}.rules."
+
+
+def varies(node: Node) -> bool:
+    """Whether a value depends on one that stands for others."""
+    return any(x.variable and x.variable.tracer and not x.variable.closed for x in Graph([node]).leaves)
 
 
 def may_leave(node: Node, action: str) -> None:
     """Raise where a value that stands for others would be taken out of the program that is being recorded."""
-    if _tracing.get() and any(x.variable and x.variable.tracer and not x.variable.closed for x in Graph([node]).leaves):
-        raise TracedValueError(f"{action} of a value that differs from call to call: inside vmap use np.where")
+    tape = _tape.get()
+    if tape and varies(node):
+        frame = user_frame()
+        where = f", at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+        remedy = f"inside {tape.reader} use np.where, or .detach() for .numpy()"
+        raise TracedValueError(f"{action} of a value that differs from call to call{where}: {remedy}")
 
 
 class anomaly:
@@ -155,5 +203,36 @@ class anomaly:
         mode.set(mode.get() + WATCHED)
 
     def __exit__(self, *exception: object) -> None:
-        if mode.get() % NO_GRAD:
+        if mode.get() % NO_GRAD > ANONYMOUS:
             mode.set(mode.get() - WATCHED)
+
+
+class anonymous:
+    """A context in which values do not remember the user's line: for graphs that nobody will look at.
+
+    Recording is a little faster; `draw` and `explain` show such values by formulas, not by the names of variables.
+
+    >>> import autodiff as ad
+    >>> w = ad.Tensor(3.0)
+    >>> with ad.anonymous():
+    ...     (w * w).backward()
+    >>> w.grad
+    array(6.)
+    """
+
+    __slots__ = ("_opened",)
+
+    def __enter__(self) -> None:
+        state = mode.get()
+        self._opened = not state & ANONYMOUS
+        if self._opened:
+            mode.set(state + ANONYMOUS)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._opened and mode.get() & ANONYMOUS:
+            mode.set(mode.get() - ANONYMOUS)
+
+
+def current_site() -> Site | None:
+    """Where the user's code is, None inside anonymous()."""
+    return None if mode.get() & ANONYMOUS else site()

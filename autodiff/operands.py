@@ -2,15 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
 
-from .errors import GradientError
+from .errors import GradientError, TracedValueError
 from .graph import Node, leaf
+from .modes import tracing
 
 _WEAK = (float, int, bool, complex, type(None))  # Python scalars keep NumPy's weak promotion: they stay what they are
+
+
+class Number(float):
+    """A Python number that stands for others in a program that is recorded: weak, as all of them are.
+
+    Its arithmetic is remembered in `made`: a template, and what stands in its places. It decides nothing.
+    """
+
+    made: tuple[str, tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, value: float, template: str, *operands: Any) -> Number:
+        """A number that is made of others, or, without any, one that is given."""
+        number = cls(value)
+        number.made = template, operands
+        return number
+
+    def __bool__(self) -> bool:
+        raise TracedValueError("the truth of a number that differs from call to call")
+
+    def _undecided(self, other: object) -> bool:
+        raise TracedValueError("a comparison with a number that differs from call to call")
+
+    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _undecided  # type: ignore[assignment]
+    __hash__ = float.__hash__
+
+    def __add__(self, other: Any) -> Any:
+        return _arithmetic(operator.add, "{0} + {1}", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _arithmetic(operator.add, "{0} + {1}", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _arithmetic(operator.sub, "{0} - {1}", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _arithmetic(operator.sub, "{0} - {1}", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _arithmetic(operator.mul, "{0} * {1}", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _arithmetic(operator.mul, "{0} * {1}", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _arithmetic(operator.truediv, "{0} / {1}", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _arithmetic(operator.truediv, "{0} / {1}", other, self)
+
+    def __pow__(self, other: Any, modulo: None = None) -> Any:
+        return _arithmetic(operator.pow, "{0} ** {1}", self, other)
+
+    def __rpow__(self, other: Any, modulo: None = None) -> Any:
+        return _arithmetic(operator.pow, "{0} ** {1}", other, self)
+
+
+def _arithmetic(compute: Callable[[Any, Any], Any], template: str, x: Any, y: Any) -> Any:
+    if type(x) not in (int, float, Number) or type(y) not in (int, float, Number):
+        return NotImplemented
+    plain = [float(v) if isinstance(v, Number) else v for v in (x, y)]
+    return Number.of(compute(*plain), template, x, y)
 
 
 def plain_operand(operand: Any, operation: str, other: Any = None) -> Any:
@@ -19,6 +83,8 @@ def plain_operand(operand: Any, operation: str, other: Any = None) -> Any:
         return np.complex128(operand)
     if type(operand) in _WEAK or isinstance(operand, np.generic):
         return operand
+    if isinstance(operand, Number):
+        return float(operand)
     if isinstance(operand, np.ma.MaskedArray):
         raise GradientError(f"{operation}: a masked array would lose its mask; fill it first: array.filled(0)")
     if isinstance(operand, np.matrix):
@@ -34,8 +100,11 @@ def constant_operand(value: Any, operation: str) -> tuple[Any, Any]:
     """The value and node of a plain operand; an array is copied, so that no later write is seen."""
     if type(value) in _WEAK:
         return value, value
-    value = snapshot(value, operation)
-    return value, leaf(value, None, False)
+    copy = snapshot(value, operation)
+    node = leaf(copy, None, False)
+    if tape := tracing():
+        tape.operands.append((node, value))
+    return copy, node
 
 
 def starred_operands(operands: Sequence[Any], operation: str, tensor: type) -> tuple[tuple[Any, ...], list[Node], bool]:

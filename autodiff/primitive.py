@@ -29,6 +29,7 @@ import numpy as np
 from .cotangents import Masked
 from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, times_g
 from .guards import checked, handed_out
+from .sites import __library__  # noqa: F401
 from .structures import filled, results
 
 Derivative = str | Callable[..., Any] | None

@@ -7,8 +7,9 @@ the values nothing kept but what the derivative asks for. For `np.multiply` it r
         <load x>; <load y>                          # their values and nodes, and whether they need a gradient
         try: _out = x_value * y_value
         except Exception as _error: ...             # say it in the user's names
-        if _state(): return _plain(_out)            # inside no_grad()
+        if _state() > ...: return _plain(_out)      # inside no_grad()
         ...
+        _node.site = ...                            # the user's line, by two code objects
         if x_needs and y_needs: _node.rule = _rule_11; _node.saved = (y_value, x_value)
         elif x_needs:           _node.rule = _rule_10; _node.saved = (y_value,)
         ...
@@ -22,6 +23,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -30,8 +32,8 @@ import numpy as np
 from .errors import GradientError, explained
 from .expressions import define
 from .graph import NOTHING, Node, next_index, node_of
-from .modes import NO_GRAD, mode
-from .operands import constant_operand, plain_operand, starred_operands
+from .modes import ANONYMOUS, NO_GRAD, mode
+from .operands import Number, constant_operand, plain_operand, starred_operands
 from .primitive import TABLE, Primitive
 from .watch import watch_over
 
@@ -74,7 +76,7 @@ _LOAD = """\
             {x}_value = {x}_node = {x}
         else:
             {x}_value = {x} if _kind is _ndarray else _plain_operand({x}, _name{other})
-            {x}_node = None
+            {x}_node = {x} if _kind is _Number else None
 """
 
 _STRONG = """\
@@ -99,8 +101,9 @@ _COMPLEX = """\
 """
 
 _MODE = """\
-    if _state():
-        if _state() < _NO_GRAD:
+    _mode = _state()
+    if _mode and _mode != _ANONYMOUS:
+        if _mode < _NO_GRAD:
             return _watched()({arguments})
         {paused}
 """
@@ -137,6 +140,22 @@ _NODE_SEVERAL = """\
     _node = _node_of(_primitive, ({nodes},), {keywords}, _out)
 """
 
+_SITE = """\
+    if _mode:
+        _node.site = None
+    else:
+        _frame = _getframe(1)
+        while "__library__" in _frame.f_globals and _frame.f_back is not None:
+            _frame = _frame.f_back
+        _caller = _frame.f_back
+        while _caller is not None and "__library__" in _caller.f_globals:
+            _caller = _caller.f_back
+        if _caller is None:
+            _node.site = (_frame.f_code, _frame.f_lasti, None, 0)
+        else:
+            _node.site = (_frame.f_code, _frame.f_lasti, _caller.f_code, _caller.f_lasti)
+"""
+
 _RULE = """\
     {otherwise}if {needed}:
         _node.needs = True
@@ -165,17 +184,18 @@ _RETURN_VIEW = """\
 """
 
 
-def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable[..., Any]:
-    """Write and compile the recording function of a row; one that watches over what it computes, for `anomaly`."""
+def generate(primitive: Primitive, tensor: Any, watch: bool = False, reflected: bool = False) -> Callable[..., Any]:
+    """Write and compile the recording function of a row; one that watches over what it computes, for `anomaly`; of an
+    operator also the `reflected` one, which takes y first."""
     formula, several = primitive.formula, primitive.several
     namespace: dict[str, Any] = {
-        "__name__": __name__, "_NOTHING": NOTHING, "_Node": Node, "_Tensor": tensor, "_NO_GRAD": NO_GRAD,
-        "_asarray": np.asarray, "_call": primitive.call, "_call_name": primitive.call_name, "_check": primitive.check,
-        "_complex128": np.complex128, "_constant_operand": constant_operand, "_explained": explained,
-        "_frozen": frozen, "_into": tensor._into, "_name": primitive.title, "_ndarray": np.ndarray,
-        "_new": object.__new__, "_next_index": next_index, "_node_of": node_of,
-        "_otherwise": functools.partial(_otherwise, primitive, tensor), "_plain": tensor._plain,
-        "_plain_operand": plain_operand, "_plainly": tensor._plainly, "_primitive": primitive,
+        "__library__": True, "__name__": __name__, "_ANONYMOUS": ANONYMOUS, "_NOTHING": NOTHING, "_Node": Node,
+        "_Tensor": tensor, "_NO_GRAD": NO_GRAD, "_Number": Number, "_asarray": np.asarray, "_call": primitive.call,
+        "_call_name": primitive.call_name, "_check": primitive.check, "_complex128": np.complex128,
+        "_constant_operand": constant_operand, "_explained": explained, "_frozen": frozen, "_getframe": sys._getframe,
+        "_into": tensor._into, "_name": primitive.title, "_ndarray": np.ndarray, "_new": object.__new__,
+        "_next_index": next_index, "_node_of": node_of, "_otherwise": functools.partial(_otherwise, primitive, tensor),
+        "_plain": tensor._plain, "_plain_operand": plain_operand, "_plainly": tensor._plainly, "_primitive": primitive,
         "_starred_operands": starred_operands, "_state": mode.get, "_unpacked": tensor._unpacked,
         "_view": tensor._view_of, "_watch": watch_over,
         "_watched": functools.cache(functools.partial(generate, primitive, tensor, watch=True)),
@@ -194,18 +214,19 @@ def generate(primitive: Primitive, tensor: Any, watch: bool = False) -> Callable
         paused="x_needs = False" if primitive.view else plain,
     )
     source = [
-        f"def {formula.name}({_signature(primitive, namespace)}):\n",
+        f"def {formula.name}({'y, x' if reflected else _signature(primitive, namespace)}):\n",
         *(_STRONG.format(x=symbol) for symbol in fixed if not primitive.weak),
         *(_LOAD.format(x=symbol, other=other if symbol == "x" else "") for symbol in reversed(fixed)),
         _LOAD_STARRED.format(x=formula.starred) if formula.starred else "",
         *_gather_keywords(primitive),
         _CALL.format(call=_call(primitive), operands=operands),
         _COMPLEX if primitive.is_operator else "",
-        "" if watch else modes,
+        "    _mode = 0\n" if watch else modes,
         *(_CONSTANT.format(x=symbol) for symbol in fixed),
         (_NODE_SEVERAL if several else _NODE).format(
             nodes=", ".join(nodes), shape=shape, keywords="_keywords" if formula.keywords else "_NOTHING"
         ),
+        _SITE,
         *(
             _INTEGERS.format(needs=f"{symbol}_needs", kinds=primitive.carries)
             for symbol in formula.arrays

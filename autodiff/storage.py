@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -20,11 +21,12 @@ import numpy as np
 from .errors import GradientError, InPlaceError, ShapeError, describe, leaves_the_graph
 from .graph import Node, Variable, leaf
 from .guards import read_only
-from .modes import paused, resumed
+from .modes import may_leave, paused, resumed, tracing
 from .operands import numbers, plain_operand, snapshot
 from .record import recorder
 from .rules.indexing import ARRAY, join, put, split
 from .rules.shape import cast
+from .sites import __library__  # noqa: F401
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -213,6 +215,8 @@ class Stored:
         >>> w
         Tensor([0.5, 1.5])
         """
+        if tracing():
+            may_leave(self._current()[1], ".data")
         if not self._writable_leaf():
             return read_only(self._read())
         if self._value is not None:
@@ -245,6 +249,9 @@ class Stored:
             self._become(put(self, value, arrays, index=bare))
             return
         root = link.root
+        for array in arrays:
+            if isinstance(array, Stored):
+                may_leave(array._current()[1], "an index, in a write to a view,")
         where, part = link.places(self, join(bare, [np.asarray(_unwrapped(array)) for array in arrays]))
         shape = root._node.shape
         if shape:
@@ -267,7 +274,7 @@ class Stored:
     def _become(self, new: Stored) -> None:
         """Take the value and the past of `new`."""
         value, node = new._current()
-        if self._node.primitive is None and not node.needs:
+        if self._node.primitive is None and not node.needs and not tracing():
             self._replace(value)
         else:
             self._node, self._value, self._link = node, value, WRITTEN
@@ -277,6 +284,20 @@ class Stored:
         node = self._node
         self._value = value = np.array(value) if isinstance(value, np.generic) else value
         self._node = leaf(value, node.variable or Variable(), node.needs)
+
+    def _holders(self, array: Any) -> int:
+        """How many hold a leaf's array or its node, as it is counted here; -1 where it has another one."""
+        return getrefcount(array) + getrefcount(self._node) if self._value is array else -1
+
+    def _give_away(self) -> Any:
+        """A leaf's array, for somebody who writes to it what becomes this leaf's value: its own, or a copy where a
+        graph, a view or the user holds it."""
+        node, value = self._node, self._value
+        if value is None or getrefcount(node) > 3 or getrefcount(value) > 4 or value.base is not None:
+            value = self._read()
+            del node
+            self._replace(np.array(value, order="K"))
+        return self._value
 
     def _was_written(self) -> bool:
         """Whether it has another node than the one that older graphs hold."""

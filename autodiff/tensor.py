@@ -15,12 +15,13 @@ from .errors import GradientError, MissingRuleError, ShapeError, describe, leave
 from .graph import Variable, leaf
 from .guards import read_only
 from .methods import Methods, install
-from .modes import may_leave, tracing
+from .modes import decided, may_leave, tracing
 from .operands import numbers, own_array
 from .primitive import ALIASES, COMPOSED, CREATES, INSPECTS, TABLE
 from .record import RECORDERS, keyword_names, recorder
 from .rules.engine import detached
 from .rules.ufunc import ufunc_row
+from .sites import __library__  # noqa: F401
 
 _NUMBER_REMEDY = (
     "{t}.item() or {t}.detach() to let the gradient go, np.exp({t}) for math.exp({t}), "
@@ -179,6 +180,8 @@ class Tensor(Methods):
         if gradient is not None:
             gradient = _let_go(gradient, "backward(gradient)", "gradients(..., record=True), or {t}.detach()")
         start = self._incoming(gradient)
+        if tracing():
+            may_leave(self._node, ".backward(), into .grad,")
         variable: Any
         for variable, g in pull(self._node, start, release=True).items():
             if type(g) is not np.ndarray or g.dtype.kind == "c":
@@ -328,13 +331,15 @@ class Tensor(Methods):
         return bool((self == value).numpy().any())
 
     def __bool__(self) -> bool:
-        may_leave(self._current()[1], "the truth")
-        return bool(self._read())
+        value, node = self._current()
+        return decided(node, bool(value), "the truth") if tracing() else bool(value)
 
     def __float__(self) -> float:
         return float(_let_go(self, "float()"))
 
     def __int__(self) -> int:
+        if tracing() and not self.requires_grad:
+            return decided(self._node, int(self._read()), "int()")
         return int(_let_go(self, "int()"))
 
     def __complex__(self) -> complex:
@@ -365,6 +370,12 @@ class Tensor(Methods):
 
     def __str__(self) -> str:
         return str(self._read())
+
+    _picture: Callable[[Tensor], dict[str, str]] = staticmethod(lambda _: {})  # `readers.draw` puts its own here
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the picture of the graph, where it can be drawn, and the text."""
+        return {"text/plain": repr(self)} | Tensor._picture(self)
 
     def __copy__(self) -> Tensor:
         return self.__deepcopy__({}) if self.is_leaf else self.copy()
@@ -416,9 +427,9 @@ def _let_go(value: Any, action: str, remedy: str = _NUMBER_REMEDY) -> Any:
     """The value of a Tensor without gradient; for one with gradient an error, since that would be lost."""
     if not isinstance(value, Tensor):
         return value
+    may_leave(value._node, action)
     if value.requires_grad:
         raise leaves_the_graph(describe(value, "a Tensor"), action, remedy.format(t=value.name or "t"))
-    may_leave(value._node, action)
     return value._read()
 
 

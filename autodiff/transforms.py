@@ -14,21 +14,24 @@ from .cotangents import unmasked
 from .derivative import ascent, pull, seen
 from .errors import GradientError, describe
 from .forward import push
-from .graph import Graph, Variable
-from .modes import resumed
+from .graph import Graph, Variable, next_index
+from .modes import resumed, tracing, varies
 from .operands import own_array
 from .rules.shape import identity
+from .sites import __library__  # noqa: F401
 from .structures import leaves, mapped
 from .tensor import Tensor, plain_value
 
 Argnums = int | tuple[int, ...]
 
 
-def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, record: bool = False) -> list[Any]:
+def gradients(
+    output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, record: bool = False, zeros: bool = True
+) -> list[Any]:
     """d output / d w for each w of `wrt`, leaves or not; touches no `.grad`.
 
-    Arrays of the shape and dtype of each w, zeros where the output does not depend on it; Tensors with `record=True`,
-    which can be differentiated again. A non-scalar output needs `gradient`, of its shape.
+    Arrays of the shape and dtype of each w, zeros where the output does not depend on it (None with `zeros=False`);
+    Tensors with `record=True`, which can be differentiated again. A non-scalar output needs `gradient`, of its shape.
 
     >>> x = Tensor([1.0, 2.0])
     >>> y = x**2
@@ -45,18 +48,30 @@ def gradients(output: Tensor, wrt: Iterable[Tensor], *, gradient: Any = None, re
         if not w._node.needs:
             raise GradientError(f"gradients: {describe(w, 'a Tensor of wrt')} carries no gradient")
     start = output._incoming(gradient, "gradients")
+    tape, begin = tracing(), next_index()
+    record = record or (tape is not None and varies(output._node))
     if record and not isinstance(start, Tensor):
         start = Tensor._plain(start)
     elif isinstance(start, Tensor) and not record:
         start = start._read()
     targets = [w._source for w in tensors]
     with resumed():
-        found = pull(output._node, start, set(targets), record=tensor_of if record else None)
-    results = [_found(found, target, w) for target, w in zip(targets, tensors, strict=True)]
+        found = pull(
+            output._node, start, set(targets), record=tensor_of if record else None, note=tape.note if tape else None
+        )
+    if tape:
+        tape.gradients.append((begin, next_index()))
+    pairs = zip(targets, tensors, strict=True)
+    results = [_found(found, target, w) if zeros or target in found else None for target, w in pairs]
+    if tape:
+        tape.cotangents += [(w._node, x) for w, x in zip(tensors, results, strict=True) if isinstance(x, Tensor)]
     if record:
         return results
     plain = [np.array(x) if isinstance(x, np.generic) else x for x in map(plain_value, results)]
-    return [array.copy() if any(array is other for other in plain[:i]) else array for i, array in enumerate(plain)]
+    return [
+        array.copy() if array is not None and any(array is other for other in plain[:i]) else array
+        for i, array in enumerate(plain)
+    ]
 
 
 def _found(found: dict[Any, Any], target: Any, w: Tensor) -> Any:

@@ -160,6 +160,9 @@ def report(trainings: dict[str, Training]) -> None:
         errors = (f"{weight} {error:.0e}" for weight, error in training.disagreement.items())
         print(f"    {name:<26}", *errors, sep="  ")
 
+    heading("The graph", "계산 그래프: read it down for the values, up for the gradients")
+    print(ad.draw(last_loss(network.model)))
+
     heading("What was learned", "∂ŷ/∂x")
     print("    What one hour more is worth to each student:\n")
     print("    study   sleep    + 1 h study   + 1 h sleep")
@@ -177,6 +180,15 @@ def print_side_by_side(model: nn.Module) -> None:
         for row, same_row in zip(left.reshape(-1, 4), right.reshape(-1, 4), strict=True):
             numbers = ["  ".join(f"{entry:+.6f}" for entry in entries) for entries in (row, same_row)]
             print(f"    ∂L/∂{W.name}", *numbers, sep="   ")
+
+
+def last_loss(model: nn.Module) -> ad.Tensor:
+    """The loss after the training, differentiated: the graph that is drawn."""
+    y_hat = model(X)
+    loss = nn.squared_error(y_hat, y)
+    model.zero_grad()
+    loss.backward()
+    return loss
 
 
 def worth_of_an_hour(model: nn.Module) -> np.ndarray:
@@ -199,7 +211,7 @@ def sparkline(losses: Sequence[float], width: int = 25) -> str:
 
 
 def plot(trainings: dict[str, Training], folder: Path) -> None:
-    """Saves the loss curves, and the notebook's picture: sigmoid, and the derivative that autodiff finds for it."""
+    """Saves the loss curves, the notebook's picture (sigmoid, and the derivative that is found for it), the graph."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -224,13 +236,15 @@ def plot(trainings: dict[str, Training], folder: Path) -> None:
     axes.set(title="Sigmoid and its derivative", xlabel="$z$")
     axes.legend(frameon=False)
     figure.savefig(folder / "sigmoid.png", dpi=150)
-    print(f"Saved {folder / 'loss.png'} and {folder / 'sigmoid.png'}.")
+    for kind in ("svg", "html"):
+        ad.draw(last_loss(trainings["one hidden layer"].model)).save(folder / f"graph.{kind}")
+    print(f"Saved loss.png, sigmoid.png, graph.svg and graph.html, which steps through the graph, in {folder}.")
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description="Learn grades from hours of study and sleep.")
     parser.add_argument("--seed", type=int, default=0, help="of the first weights (default: 0)")
-    parser.add_argument("--plot", type=Path, metavar="DIR", help="save the loss curves and the sigmoid as pictures")
+    parser.add_argument("--plot", type=Path, metavar="DIR", help="save pictures: loss curves, sigmoid, graph")
     arguments = parser.parse_args(argv)
     trainings = notebook(arguments.seed)
     report(trainings)

@@ -14,6 +14,8 @@ from nn._check import known, whole
 from nn.init import Seed, fan_in_uniform, generator
 from nn.module import Module, Parameter, adopt
 
+__library__ = True  # its variables are no names that a user knows
+
 
 class Linear(Module):
     """y = x @ weight + bias: x (..., n_in), weight (n_in, n_out), bias (n_out,) or None, y (..., n_out).

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodiff import Tensor, constant
-from autodiff.errors import ShapeError
+from autodiff.errors import ShapeError, TracedValueError
 from nn._check import known, plain, shape
 from nn.functional import log_softmax, softplus
+
+__library__ = True  # its variables are no names that a user knows
 
 Loss = Callable[[Any, Any], Any]
 
@@ -80,11 +81,17 @@ def binary_cross_entropy(logits: Any, target: Any) -> Tensor:
     0.3466
     """
     target = _matching("binary_cross_entropy", logits, target)
+    if not _varies(target):
+        _probabilities(target, shape(logits))
+    # Both terms are positive: nothing cancels, as it would in softplus(logits) - target * logits.
+    return np.mean(target * softplus(-logits) + (1 - target) * softplus(logits))
+
+
+def _probabilities(target: Any, _: tuple[int, ...]) -> None:
+    """Refuse targets that are no probabilities."""
     values = plain(target)
     if not np.all((values >= 0) & (values <= 1)):
         raise ValueError(f"binary_cross_entropy: targets lie in [0, 1], not from {values.min()} to {values.max()}")
-    # Both terms are positive: nothing cancels, as it would in softplus(logits) - target * logits.
-    return np.mean(target * softplus(-logits) + (1 - target) * softplus(logits))
 
 
 LOSSES: dict[str, Loss] = {
@@ -95,6 +102,17 @@ LOSSES: dict[str, Loss] = {
 }
 
 SUMS: frozenset[Loss] = frozenset({squared_error})  # the loss of all data is the sum of the minibatches', else the mean
+
+
+CHECKED: frozenset[Loss] = frozenset({cross_entropy, binary_cross_entropy})  # look at the values of the target
+
+
+def check(loss: Loss, target: Any, prediction: tuple[int, ...]) -> None:
+    """What a loss that looks at the target's values refuses, for a prediction of this shape."""
+    if loss is cross_entropy:
+        _labels(target, prediction)
+    elif loss is binary_cross_entropy:
+        _probabilities(target, prediction)
 
 
 def find_loss(loss: str | Loss) -> Loss:
@@ -113,8 +131,20 @@ def _matching(name: str, prediction: Any, target: Any) -> Any:
             f"give the target the prediction's shape, {_remedy(given, expected)}"
         )
     if target.dtype.kind in "iub" and isinstance(prediction, Tensor):  # float32 with int64 would be float64
+        if _varies(target):
+            return target.astype(prediction.dtype)
         target = constant(plain(target).astype(prediction.dtype), getattr(target, "name", None), copy=False)
     return target
+
+
+def _varies(values: Any) -> bool:
+    """Whether these stand for others, in a program that `autodiff.compile` records: then nobody may look at them."""
+    if isinstance(values, Tensor):
+        try:
+            values.numpy()
+        except TracedValueError:
+            return True
+    return False
 
 
 def _broadcasts(given: tuple[int, ...], expected: tuple[int, ...]) -> bool:
@@ -130,9 +160,9 @@ def _remedy(given: tuple[int, ...], expected: tuple[int, ...]) -> str:
     return "or the model's last layer the target's"
 
 
-def _labels(labels: Any, logits: tuple[int, ...]) -> NDArray[np.integer[Any]]:
+def _labels(labels: Any, logits: tuple[int, ...]) -> Any:
     """The labels as a plain integer array that fits logits of this shape."""
-    array = plain(labels)
+    array: Any = labels if _varies(labels) else plain(labels)
     if array.dtype.kind not in "iu":
         raise TypeError(
             f"cross_entropy: labels are integers of shape {logits[:-1]}, not {array.dtype} {array.shape}: "
@@ -143,7 +173,7 @@ def _labels(labels: Any, logits: tuple[int, ...]) -> NDArray[np.integer[Any]]:
             f"cross_entropy: logits {logits} and labels {array.shape} do not match: "
             "logits have the shape of the labels and one more axis, the classes"
         )
-    if array.size and not 0 <= array.min() <= array.max() < logits[-1]:
+    if array.size and not isinstance(array, Tensor) and not 0 <= array.min() <= array.max() < logits[-1]:
         raise ValueError(
             f"cross_entropy: labels go from 0 to {logits[-1] - 1} for logits {logits}, "
             f"and these from {array.min()} to {array.max()}"

@@ -14,6 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Tensor
 
+__library__ = True  # its variables are no names that a user knows
+
+
+CHANGES = [0, 0]  # how often any module or optimizer was changed, and how often in more than its mode
+
 
 class Parameter(Tensor):
     """A Tensor that is trained: as an attribute of a `Module` it is found by `parameters()`. Made like a `Tensor`.
@@ -67,6 +72,8 @@ class Module:
             )
         adopt(name, value)
         super().__setattr__(name, value)
+        CHANGES[0] += 1
+        CHANGES[1] += name != "training"
 
     # --- what it is made of -------------------------------------------------------------------------------------------
 

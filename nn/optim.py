@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from autodiff import Tensor, no_grad
 from nn._check import real
-from nn.module import Module
+from nn.module import CHANGES, Module
 
 Array = NDArray[Any]
 State = dict[str, Any]
@@ -41,22 +41,28 @@ class Optimizer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, self._checked(name, value))
+        if name != "lr":
+            CHANGES[0] += 1
+            CHANGES[1] += name != "state"
 
     def direction(self, gradient: Array, state: State) -> Array:
         """What to subtract, before the learning rate; `state` is this parameter's own, empty at first."""
         raise NotImplementedError(f"{type(self).__name__} defines no direction(self, gradient, state)")
 
+    def change(self, value: Any, gradient: Any, state: State, lr: float) -> Any:
+        """What to subtract from a parameter with this value (which only weight decay asks for) and gradient."""
+        if self.weight_decay:
+            gradient = gradient + self.weight_decay * value
+        return lr * self.direction(gradient, state)
+
     def step(self) -> None:
         """Update each parameter by its gradient: parameter -= lr * direction."""
-        lr, weight_decay, direction = self.lr, self.weight_decay, self.direction
+        lr, weight_decay, change = self.lr, self.weight_decay, self.change
         with no_grad():
             for parameter, state in zip(self.parameters, self.state, strict=True):
                 gradient = parameter.grad
-                if gradient is None:
-                    continue
-                if weight_decay:
-                    gradient = gradient + weight_decay * parameter.numpy()
-                parameter -= lr * direction(gradient, state)
+                if gradient is not None:
+                    parameter -= change(parameter.numpy() if weight_decay else None, gradient, state, lr)
 
     def zero_grad(self) -> None:
         """Forget the parameters' gradients: each becomes None."""
@@ -194,7 +200,7 @@ class Adam(Optimizer):
         state["square"] *= self.beta2
         state["square"] += (1 - self.beta2) * gradient * gradient
         unbias_mean, unbias_square = 1 - self.beta1 ** state["steps"], 1 - self.beta2 ** state["steps"]
-        return state["mean"] / unbias_mean / (np.sqrt(state["square"]) / math.sqrt(unbias_square) + self.eps)
+        return state["mean"] / unbias_mean / (np.sqrt(state["square"]) / unbias_square**0.5 + self.eps)
 
 
 def _parameters(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:

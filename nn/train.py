@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autodiff import Tensor, constant, no_grad
+from autodiff import Tensor, anonymous, constant, no_grad
 from nn._check import plain, whole
+from nn.compiled import CompiledStep, plain_arrays
 from nn.init import Seed, generator
 from nn.losses import SUMS, Loss, find_loss
 from nn.module import Module
@@ -39,7 +40,9 @@ class TrainStep:
     True
     """
 
-    def __init__(self, model: Module, loss: str | Loss, optimizer: Optimizer) -> None:
+    def __init__(
+        self, model: Module, loss: str | Loss, optimizer: Optimizer, compile: Literal["numpy", "numba"] | None = None
+    ) -> None:
         if not isinstance(model, Module):
             raise TypeError(f"model must be a Module, not {model!r}")
         if not isinstance(optimizer, Optimizer):
@@ -50,15 +53,48 @@ class TrainStep:
         self.model = model
         self.loss: Loss = find_loss(loss)
         self.optimizer = optimizer
+        self.compiled = CompiledStep(model, self.loss, optimizer, compile) if compile else None
 
     def __call__(self, X: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:
+        if self.compiled:
+            return self.compiled(*plain_arrays(X, y))
         self.optimizer.zero_grad()
-        loss = self.loss(self.model(_data(X, "X")), _data(y, "y"))
+        with anonymous():  # nobody sees this graph
+            loss = self.loss(self.model(_data(X, "X")), _data(y, "y"))
         if not isinstance(loss, Tensor):
             raise TypeError(f"the loss is a {type(loss).__name__}, not a Tensor: it does not depend on the parameters")
         loss.backward()
         self.optimizer.step()
         return loss.item()
+
+    def run(
+        self, X: ArrayLike | Tensor, y: ArrayLike | Tensor, epochs: int, batch_size: int | None = None, rng: Seed = None
+    ) -> list[float]:
+        """Many updates in one call: an epoch takes every sample once, as in `fit`. Returns the loss of each epoch."""
+        epochs = whole("epochs", epochs, 0)
+        X, y = _samples(X, y, "X and y")
+        size = len(X) if batch_size is None else whole("batch_size", batch_size, 1)
+        if self.compiled and size >= len(X):
+            return self.compiled.repeat(X, y, epochs)
+        rng = generator(rng)
+        if self.compiled:
+            return self.compiled.run(X, y, epochs, size, rng, self.loss in SUMS)
+        return [_epoch(self, X, y, size, rng, lambda: None) for _ in range(epochs)]
+
+    @property
+    def source(self) -> str:
+        """The program of the latest step, as readable NumPy."""
+        return self._compiled("source").compiled.source
+
+    @property
+    def program(self) -> str:
+        """The program of the latest step, as it runs: the same operations, with buffers."""
+        return self._compiled("program").compiled.program
+
+    def _compiled(self, what: str) -> CompiledStep:
+        if self.compiled is None:
+            raise AttributeError(f"{what} is a compiled step's: TrainStep(model, loss, optimizer, compile='numpy')")
+        return self.compiled
 
     def __repr__(self) -> str:
         return f"TrainStep(loss={_name(self.loss)}, optimizer={self.optimizer})"
@@ -125,6 +161,7 @@ def fit(
     validation: tuple[ArrayLike | Tensor, ArrayLike | Tensor] | None = None,
     callbacks: Iterable[Callback] = (),
     progress: bool = True,
+    compile: Literal["numpy", "numba"] | None = None,
     rng: Seed = None,
 ) -> History:
     """Train `model` on X (N, ...) and y (N, ...) for a number of epochs; returns their losses.
@@ -148,7 +185,7 @@ def fit(
     >>> len(history.loss), history.loss[-1] < history.loss[0]
     (100, True)
     """
-    step = TrainStep(model, loss, optimizer)
+    step = TrainStep(model, loss, optimizer, compile)
     epochs, rng = whole("epochs", epochs, 0), generator(rng)
     X, y = _samples(X, y, "X and y")
     size = len(X) if batch_size is None else whole("batch_size", batch_size, 1)

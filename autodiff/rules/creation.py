@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import CREATES, composed, inlined
+from ..sites import __library__  # noqa: F401
 from .shape import array as joined
 
 # --- of nested lists, and as another kind of array --------------------------------------------------------------------

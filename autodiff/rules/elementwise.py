@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import INSPECTS, constant, elementwise, inlined, linear, selecting, special
+from ..sites import __library__  # noqa: F401
 from .activation import gap, sigmoid
 
 inf: float = math.inf

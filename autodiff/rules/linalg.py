@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import GradientError, MissingRuleError
 from ..primitive import composed, inlined, linear, special
+from ..sites import __library__  # noqa: F401
 from .reduction import Axis, others, over, spread
 
 EPS = float(np.finfo(float).eps)  # NumPy computes in double precision, also for float32

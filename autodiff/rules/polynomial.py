@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import composed, inlined, own, special
+from ..sites import __library__  # noqa: F401
 from .shape import array as joined
 
 

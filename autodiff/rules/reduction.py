@@ -45,7 +45,7 @@ def count(shape: Shape, axis: Axis) -> int:
 
 
 def spread(g: Any, shape: Shape, axis: Axis, keepdims: bool) -> Any:
-    """Repeat g along the axes that a reduction of `shape` over `axis` removed."""
+    """Repeat g along the axes that were reduced; `shape` is that before."""
     if g.shape == () and isinstance(g, (np.ndarray, np.generic)):  # np.broadcast_to takes ten times longer
         filled = np.empty(shape, g.dtype)
         filled.fill(g)

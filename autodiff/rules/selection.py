@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import composed, constant, inlined, own
+from ..sites import __library__  # noqa: F401
 from .indexing import within
 from .shape import array
 

@@ -19,6 +19,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from ..cotangents import Masked, unmasked
 from ..errors import GradientError
 from ..primitive import ALIASES, composed, inlined, linear, own
+from ..sites import __library__  # noqa: F401
 
 
 @own

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import composed, inlined, own
+from ..sites import __library__  # noqa: F401
 from . import indexing
 from .indexing import ARRAY
 from .shape import array

@@ -21,7 +21,10 @@ def main() -> bool:
 
     scores = sections.Scores()
     if options.workloads:
-        sections.steps(scores, contestants, options.workloads, options.rounds)
+        plain = [name for name in contestants if not name.startswith("real")]
+        sections.steps(scores, plain, options.workloads, options.rounds)
+    if options.real:
+        sections.real(scores, contestants, options.rounds)
     if options.memory:
         sections.memory(scores, contestants)
     if options.chain:
@@ -40,13 +43,16 @@ def arguments() -> argparse.Namespace:
         "--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="NAME",
         help=f"only these: {', '.join(CONTESTANTS)}",
     )  # fmt: skip
+    parser.add_argument(
+        "--real", action="store_true", help="mnist-real: biases, relu, cross-entropy, Adam, minibatches"
+    )
     parser.add_argument("--memory", action="store_true", help="peak memory in training a wide network")
     parser.add_argument("--chain", action="store_true", help="memory and time of a long chain of scalar operations")
     parser.add_argument("--import", action="store_true", dest="startup", help="time of import and first backward pass")
     options = parser.parse_args()
-    if not (options.workloads or options.memory or options.chain or options.startup):
+    if not (options.workloads or options.real or options.memory or options.chain or options.startup):
         options.workloads = list(WORKLOADS.values())
-        options.memory = options.chain = options.startup = True
+        options.real = options.memory = options.chain = options.startup = True
     return options
 
 

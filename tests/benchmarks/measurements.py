@@ -53,6 +53,17 @@ def race(contestants: Sequence[str], workload: Workload, rounds: int) -> Race:
     return Race(medians, {name: _apart(each, reference) for name, each in weights.items()})
 
 
+def race_real(contestants: Sequence[str], rounds: int, steps: int = 12) -> Race:
+    """The same, of mnist-real."""
+    with workers(contestants) as runners:
+        for runner in runners:
+            runner.call("age")
+            runner.call("build_real")
+        medians = _alternate(runners, rounds, "time", steps)
+        weights = {runner.contestant: runner.call("weights") for runner in runners}
+    return Race(medians, {name: _apart(each, weights[contestants[-1]]) for name, each in weights.items()})
+
+
 def peak_growth(contestant: str) -> float:
     """Bytes over three steps; fresh processes differ, because glibc's heap leaves other gaps in each."""
     with workers([contestant] * MEMORY_ROUNDS) as runners:

@@ -25,7 +25,7 @@ class Scores(list[bool]):
 def print_machine() -> None:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     libraries = dict.fromkeys(
-        entry.install for entry in CONTESTANTS.values() if entry.installed and entry.install != "."
+        entry.package for entry in CONTESTANTS.values() if entry.installed and entry.install != "."
     )
     load = f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
     print(f"{_processor()}, {os.cpu_count()} cores{load}, {platform.platform()}")
@@ -57,6 +57,11 @@ def steps(scores: Scores, contestants: list[str], workloads: list[Workload], rou
             if {name, rival} <= set(contestants):
                 cells = (_ratio(scores, medians, name, rival, limits[workload]) for workload, medians in races.items())
                 print(f"{name:12}" + "".join(f"{cell:23}" for cell in cells))
+    for (name, rival), limits in goals.COMPILED.items():
+        if {name, rival} <= set(contestants):
+            print(f"{name} over {rival}")
+            pairs = [(w, medians[name] / medians[rival], limits[w]) for w, medians in races.items() if w in limits]
+            print("            " + "".join(f"{w}: {scores.judge(ratio, goal):23}" for w, ratio, goal in pairs))
 
 
 def _ratio(scores: Scores, medians: dict[str, float], name: str, rival: str, goal: float) -> str:
@@ -67,6 +72,17 @@ def _ratio(scores: Scores, medians: dict[str, float], name: str, rival: str, goa
     return scores.judge(ratio, goal) + "*" * (min(ratio, floor) > goal)
 
 
+def real(scores: Scores, contestants: list[str], rounds: int) -> None:
+    print("\nmnist-real: 784-256-10, biases, relu, softmax cross-entropy, Adam, shuffled minibatches of 128")
+    names = [name for name in contestants if name.startswith("real")]
+    medians, apart = measurements.race_real(names, rounds)
+    for name, median in medians.items():
+        print(f"{name:14}{1e6 * median:10.1f} microseconds a step, weights {apart[name]:.0e} apart")
+    for (name, rival), limit in goals.REAL.items():
+        if {name, rival} <= medians.keys():
+            print(f"{name} over {rival}: {scores.judge(medians[name] / medians[rival], limit)}")
+
+
 def memory(scores: Scores, contestants: list[str]) -> None:
     layers, width = len(WIDE.sizes) - 1, WIDE.sizes[0]
     print(f"\nMemory: peak growth over three steps, {layers} layers of {width}, {WIDE.dtype}, batch {WIDE.batch}")
@@ -74,7 +90,7 @@ def memory(scores: Scores, contestants: list[str]) -> None:
         print("skipped: only Linux tells a peak within a process")
         return
     peaks = {}
-    for name in (*goals.MEMORY_RIVALS.values(), *goals.MEMORY_RIVALS, "by-hand"):
+    for name in (*goals.MEMORY_RIVALS.values(), *goals.MEMORY_RIVALS, "numpy", "numba", "by-hand"):
         if name in contestants and name not in peaks:
             peaks[name] = measurements.peak_growth(name)
             print(f"{name:12}{peaks[name] / 1e6:8.1f} MB", flush=True)

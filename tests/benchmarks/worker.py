@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from tests.benchmarks.contestants import CONTESTANTS
-from tests.benchmarks.workloads import Array, Workload
+from tests.benchmarks.workloads import Array, Workload, real
 
 PINNED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some machines pin old kernels with these
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -73,12 +73,19 @@ class Bench:
     def build(self, workload: Workload) -> None:
         self.network = self.contestant(workload.problem())
 
+    def build_real(self) -> None:
+        self.network = self.contestant(real())
+
     def time(self, steps: int) -> float:
         """Seconds a step, after one step to warm the caches up."""
         self.network.step()
+        many = getattr(self.network, "steps", None)
         start = perf_counter()
-        for _ in range(steps):
-            self.network.step()
+        if many:
+            many(steps)
+        else:
+            for _ in range(steps):
+                self.network.step()
         return (perf_counter() - start) / steps
 
     def weights(self) -> list[Array]:

@@ -19,6 +19,24 @@ class Problem(NamedTuple):
     rate: float
 
 
+class Real(NamedTuple):
+    """A network with biases, and the rows of each minibatch; parameters in the order W1, b1, W2, b2."""
+
+    X: Array
+    labels: NDArray[np.integer]
+    order: NDArray[np.integer]
+    parameters: list[Array]
+
+
+def real() -> Real:
+    """784-256-10, relu, softmax cross-entropy, Adam, minibatches of 128 of 4096 samples."""
+    rng = np.random.default_rng(0)
+    X, labels = rng.random((4096, 784), np.float32), rng.integers(0, 10, 4096)
+    order = np.concatenate([rng.permutation(4096).reshape(-1, 128) for _ in range(8)])
+    W1, W2 = (rng.uniform(-b, b, s).astype(np.float32) for b, s in ((0.036, (784, 256)), (0.0625, (256, 10))))
+    return Real(X, labels, order, [W1, np.zeros(256, np.float32), W2, np.zeros(10, np.float32)])
+
+
 @dataclass(frozen=True)
 class Workload:
     """A sigmoid MLP without biases; `steps` of them make a round of a few dozen milliseconds for the slowest."""

@@ -125,5 +125,5 @@ def test_plots_are_saved(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     grades.main(["--plot", str(tmp_path / "new" / "folder")])
     files = sorted((tmp_path / "new" / "folder").iterdir())
-    assert [file.name for file in files] == ["loss.png", "sigmoid.png"]
-    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+    assert [file.name for file in files] == ["graph.html", "graph.svg", "loss.png", "sigmoid.png"]
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files[2:])

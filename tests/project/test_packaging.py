@@ -15,7 +15,8 @@ pytest.importorskip("pip")
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {path.relative_to(ROOT).as_posix() for top in ("autodiff", "nn") for path in (ROOT / top).rglob("*.py")}
-PACKAGES = SOURCES | {"autodiff/COVERAGE.md", "autodiff/py.typed", "nn/py.typed"}
+PAGE = {f"autodiff/readers/drawing/page.{suffix}" for suffix in ("css", "html", "js")}
+PACKAGES = SOURCES | PAGE | {"autodiff/COVERAGE.md", "autodiff/NUMBA.md", "autodiff/py.typed", "nn/py.typed"}
 
 
 def run(*command, **options):

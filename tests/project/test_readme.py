@@ -14,10 +14,13 @@ COMMANDS = [line for language, block in BLOCKS if language == "sh" for line in b
 
 
 @pytest.mark.parametrize("code", CODE)
-def test_the_code_runs_and_prints_what_it_says(code, capsys):
-    """A comment after a print says what it prints."""
-    exec(compile(code, "README.md", "exec"), {})
-    assert capsys.readouterr().out.split() == " ".join(re.findall(r"^print\(.*\) *# (.*)$", code, re.MULTILINE)).split()
+def test_the_code_runs_and_prints_what_it_says(code, capsys, tmp_path):
+    """A comment after a print, and comments in the lines below it, say what it prints."""
+    file = tmp_path / "backprop.py"
+    file.write_text(code, encoding="utf-8")
+    exec(compile(code, file, "exec"), {})
+    said = re.findall(r"^print\(.*\) *((?:\s#.*)+)$", code, re.MULTILINE)
+    assert capsys.readouterr().out.split() == re.sub(r"^\s*#", "", "\n".join(said), flags=re.MULTILINE).split()
 
 
 def test_the_two_commands_come_first_and_set_everything_up():

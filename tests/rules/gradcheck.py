@@ -21,6 +21,7 @@ import autodiff as ad
 from autodiff.graph import Graph
 from autodiff.primitive import COMPOSED, TABLE, Primitive
 from autodiff.rules.shape import identity
+from autodiff.testing.rules import cotangent, cotangents, inner
 
 STEP = 1e-3  # of a fourth-order difference, at values of about 1: truncation and rounding both stay near 1e-12
 RELATIVE, ABSOLUTE = 1e-6, 1e-8  # the latter of the largest element: what cancels is small by chance
@@ -230,24 +231,6 @@ def slopes(call: Call, position: int, g: Sequence[Any]) -> Any:
         return sum(map(inner, g, call.outputs({position: moved(x, v, step)})))
 
     return np.array([difference(lambda step, v=v: loss(v, step)) for v in directions(x)])
-
-
-def inner(a: Any, b: Any) -> Any:
-    """The sum of the products of the elements; of complex numbers as pairs of real ones."""
-    product = np.multiply(np.conj(a), b)
-    return np.sum(product.real if product.dtype.kind == "c" else product)
-
-
-def cotangent(shape: tuple[int, ...], dtype: Any = np.float64, seed: int = 0) -> np.ndarray:
-    """A random array of numbers of either sign, none near 0."""
-    rng = np.random.default_rng([seed, *shape])
-    real, imaginary = (rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape) for _ in range(2))
-    return read_only(np.asarray(real + 1j * imaginary if np.dtype(dtype).kind == "c" else real, dtype))
-
-
-def cotangents(outputs: Sequence[Any], seed: int = 0) -> list[np.ndarray]:
-    """One for each."""
-    return [cotangent(x.shape, x.dtype, seed + k) for k, x in enumerate(outputs)]
 
 
 def pulled(outputs: Sequence[Any], wrt: Sequence[ad.Tensor], g: Sequence[Any], record: bool = False) -> list[Any]:

@@ -4,7 +4,7 @@ import numpy as np
 
 import autodiff as ad
 import nn
-from tests.benchmarks.workloads import Array, Problem
+from tests.benchmarks.workloads import Array, Problem, Real
 
 
 class _Network:
@@ -33,6 +33,57 @@ class TrainStep(_Network):
 
     def step(self) -> object:
         return self.train_step(self.X, self.y)
+
+
+class CompiledNumPy(_Network):
+    backend = "numpy"
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.train_step = nn.TrainStep(self.model, nn.squared_error, self.optimizer, compile=self.backend)
+
+    def step(self) -> object:
+        return self.train_step(self.X, self.y)
+
+
+class CompiledNumba(CompiledNumPy):
+    backend = "numba"
+
+
+class NumbaLoop(CompiledNumba):
+    def steps(self, n: int) -> None:
+        self.train_step.run(self.X, self.y, n)
+
+
+class RealNet:
+    """mnist-real: shuffled minibatches of a network with biases, relu, softmax cross-entropy and Adam."""
+
+    backend: str | None = None
+
+    def __init__(self, problem: Real) -> None:
+        self.X, self.labels, self.order, parameters = problem
+        self.t = 0
+        self.model = nn.MLP([784, 256, 10], activation="relu", dtype=np.float32)
+        for parameter, value in zip(self.model.parameters(), parameters, strict=True):
+            parameter.data = value
+        optimizer = nn.Adam(self.model.parameters())
+        self.train_step = nn.TrainStep(self.model, nn.cross_entropy, optimizer, compile=self.backend)
+
+    def step(self) -> None:
+        rows = self.order[self.t % len(self.order)]
+        self.t += 1
+        self.train_step(self.X[rows], self.labels[rows])
+
+    def weights(self) -> list[Array]:
+        return [parameter.numpy() for parameter in self.model.parameters()]
+
+
+class RealNumPy(RealNet):
+    backend = "numpy"
+
+
+class RealNumba(RealNet):
+    backend = "numba"
 
 
 class Loop(_Network):

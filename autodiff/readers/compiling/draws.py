@@ -1,0 +1,164 @@
+"""Random numbers: drawn afresh in each call of a program, by the generator and in the order of eager code.
+
+While a function is recorded, its generators are replaced by ones that record what is drawn: those among its arguments,
+in its closure, among its globals, and in attributes of the objects that it uses.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ...graph import node_of
+from ...modes import tracing
+from ...primitive import Composed
+from ...storage import Stored
+
+DEPTH = 6  # of objects in objects
+
+
+class Draw(Composed):
+    """The row of one method of one generator; each draw is a node of its own, and none is like another."""
+
+    def __init__(self, generator: np.random.Generator, method: str) -> None:
+        function = getattr(generator, method)
+        super().__init__(function, f"{method}(...)", kind="constant", namespace={}, title=f"rng.{method}")
+        self.generator = generator
+        self.node: Any = None
+
+
+class Recorder(np.random.Generator):
+    """A generator whose draws are nodes while a function is recorded."""
+
+    generator: np.random.Generator
+    draws: list[Draw]
+
+    @classmethod
+    def of(cls, generator: np.random.Generator, draws: list[Draw]) -> Recorder:
+        recorder = cls(generator.bit_generator)
+        recorder.generator, recorder.draws = generator, draws
+        return recorder
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in _METHODS:
+            return super().__getattribute__(name)
+        generator, draws = super().__getattribute__("generator"), super().__getattribute__("draws")
+        method = getattr(generator, name)
+        if not tracing():
+            return method
+
+        def draw(*arguments: Any, **keywords: Any) -> Any:
+            if name == "shuffle":
+                raise TypeError("compile: rng.shuffle writes to an array: write rng.permutation")
+            row = Draw(generator, name)
+            value = np.asarray(method(*arguments, **keywords))[()]
+            node = node_of(row, (), {"call": (arguments, keywords)}, value)
+            row.node = node
+            draws.append(row)
+            return Stored._of(node, value)
+
+        return draw
+
+
+_METHODS = frozenset(
+    name
+    for name in dir(np.random.Generator)
+    if not name.startswith("_") and name not in ("bit_generator", "spawn", "bytes")
+)
+
+
+@contextmanager
+def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw], list[Stored]]]:
+    """A context in which the generators that f can reach record what they draw; what they drew is given back after.
+
+    Known are, too, the Tensors that it can reach.
+    """
+    draws: list[Draw] = []
+    tensors: list[Stored] = []
+    undo: list[Callable[[], None]] = []
+    states: dict[int, tuple[Any, Any]] = {}
+    made: dict[int, Recorder] = {}
+    try:
+        for generator, put in _places(f, places, tensors):
+            if isinstance(generator, Recorder):
+                continue
+            recorder = made.get(id(generator)) or Recorder.of(generator, draws)
+            made[id(generator)] = recorder
+            states[id(generator)] = generator.bit_generator, generator.bit_generator.state
+            put(recorder)
+            undo.append(lambda put=put, generator=generator: put(generator))
+        yield draws, tensors
+    finally:
+        for restore in reversed(undo):
+            restore()
+        for bits, state in states.values():
+            bits.state = state
+
+
+Place = tuple[np.random.Generator, Callable[[Any], None]]
+
+
+def _places(f: Any, places: Any, tensors: list[Stored]) -> Iterator[Place]:
+    """The generators that a function can reach, each with what puts another in its place; and the Tensors."""
+    found: list[Place] = []
+    seen: set[int] = set()
+    stack: list[tuple[Any, Callable[[Any], None] | None, int]] = [(f, None, 0), (places, None, 0)]
+    while stack:
+        thing, put, depth = stack.pop()
+        if isinstance(thing, np.random.Generator):
+            if put is not None:
+                found.append((thing, put))
+            continue
+        if isinstance(thing, Stored):
+            tensors.append(thing)
+            continue
+        if id(thing) in seen or depth > DEPTH or isinstance(thing, _CLOSED):
+            continue
+        seen.add(id(thing))
+        stack += [(item, place, depth + 1) for item, place in _parts(thing)]
+    return iter(found)
+
+
+_CLOSED = (str, bytes, int, float, complex, type(None), type, types.ModuleType, np.ndarray, np.generic, np.dtype)
+
+
+def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:
+    if isinstance(thing, types.MethodType):
+        yield thing.__func__, None
+        yield thing.__self__, None
+    elif isinstance(thing, types.FunctionType):
+        library = "__library__" in thing.__globals__ or (thing.__module__ or "").startswith("numpy")
+        for cell in thing.__closure__ or ():
+            try:
+                yield cell.cell_contents, lambda x, cell=cell: setattr(cell, "cell_contents", x)
+            except ValueError:  # empty
+                continue
+        for name in () if library else _globals_used(thing.__code__):
+            if name in thing.__globals__:
+                yield thing.__globals__[name], lambda x, g=thing.__globals__, name=name: g.__setitem__(name, x)
+    elif isinstance(thing, dict):
+        for key, item in list(thing.items())[:1000]:
+            yield item, lambda x, key=key: thing.__setitem__(key, x)
+    elif isinstance(thing, list):
+        for i, item in enumerate(thing[:1000]):
+            yield item, lambda x, i=i: thing.__setitem__(i, x)
+    elif isinstance(thing, tuple):
+        for item in thing[:1000]:
+            yield item, None
+    elif hasattr(thing, "__dict__"):
+        call = getattr(type(thing), "__call__", None)  # noqa: B004
+        if isinstance(call, types.FunctionType):
+            yield call, None
+        for name, item in list(vars(thing).items())[:1000]:
+            yield item, lambda x, name=name: vars(thing).__setitem__(name, x)
+
+
+def _globals_used(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _globals_used(constant)

@@ -1,0 +1,130 @@
+"""Printing lines as a person would write them: what has a name on a line of its own, all else where it is used."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from .lines import Line, Operand, literal
+from .lower import Lowering
+
+WIDTH = 100  # of a line that holds several calls
+PRODUCTS = ("{0} @ {1}", "{0}.dot({1})", "np.dot({0}, {1})")
+ATOM, NEGATIVE = 20, 16
+LEVELS = {"**": 18, "@": 14, "*": 14, "/": 14, "//": 14, "%": 14, "+": 12, "-": 12, "&": 8, "^": 6, "|": 4}
+
+
+class Source:
+    """The text of a program: a function, with a comment where a layer begins."""
+
+    def __init__(
+        self, name: str, low: Lowering, inputs: Sequence[Line], outputs: Sequence[Line], renewed: Mapping[Line, Line]
+    ) -> None:
+        self.name, self.low, self.inputs, self.outputs = name, low, inputs, outputs
+        self.renewed = renewed  # results that are the new values of inputs
+        self.texts: dict[Line, tuple[str, int]] = {}  # of lines that stand where they are used, and how they bind
+
+    def text(self, effects: Sequence[Line], of: Mapping[Line, Line]) -> str:
+        """The module. `of`: for a gradient the value that it is the gradient of."""
+        lines = [line for line in self.low.live([*self.outputs, *effects]) if line.value is None]
+        uses = Counter(x for line in lines for x in line.operands if isinstance(x, Line))
+        uses.update(self.outputs)
+        labels = sections(lines, self.inputs, of)
+        body, section, number = list[str](), "", 0
+        for i, line in enumerate(lines):
+            if line in self.inputs:
+                continue
+            template = line.template if not line.before else ""
+            written = self._written(line, template)
+            if line.before or not self._inlined(line, written, uses, lines[i + 1 :]):
+                names = [self._operand(x)[0] for x in line.operands]
+                if line in self.renewed and not any(self.renewed[line] in user.operands for user in lines[i + 1 :]):
+                    line.name = self.renewed[line].name
+                elif re.fullmatch(r"t\d+", line.name or ""):
+                    line.name, number = f"t{number}", number + 1
+                if labels.get(line, "") not in ("", section):
+                    section = labels[line]
+                    body.append(f"# {section}")
+                body += [text.format(*names, out=line.name) for text in line.before] or [f"{line.name} = {written[0]}"]
+        results = ", ".join(self._operand(x)[0] for x in self.outputs)
+        parameters = ", ".join(line.name or "" for line in self.inputs)
+        function = [f"def {self.name}({parameters}):", *(f"    {line}" for line in [*body, f"return {results}"])]
+        helpers = (helper.rstrip() for helper in self.low.helpers.values())
+        return "\n\n\n".join(["import numpy as np", *helpers, "\n".join(function)]) + "\n"
+
+    def _inlined(self, line: Line, written: tuple[str, int], uses: Counter[Line], later: Sequence[Line]) -> bool:
+        """Write a line where it is used, if that is once, and near, and not too long."""
+        if line.template == "{0}.T":
+            self.texts[line] = written
+            return True
+        if uses[line] != 1 or not re.fullmatch(r"t\d+", line.name or "") or "rng" in line.template:
+            return False
+        user = next((user for user in later if line in user.operands), None)
+        if user is None or user.before:
+            return False
+        others = sum(len(self._operand(x)[0]) for x in user.operands if x is not line)
+        if len(written[0]) + others + len(user.template) > WIDTH:
+            return False
+        self.texts[line] = written
+        return True
+
+    def _written(self, line: Line, template: str) -> tuple[str, int]:
+        """A call with its operands in brackets where they need them; and how strongly it binds itself."""
+        symbol = re.fullmatch(r"\{0\} (\S+) \{1\}", template)
+        level = LEVELS.get(symbol[1], 2) if symbol else NEGATIVE if template[:1] in "-~+" and template else ATOM
+        parts: list[str] = []
+        for place, operand in enumerate(line.operands):
+            text, binds = self._operand(operand)
+            if symbol:
+                tight = binds > level or (binds == level and place == 0 and level > 2 and symbol[1] != "**")
+            elif level == NEGATIVE:
+                tight = binds > NEGATIVE
+            else:
+                tight = binds == ATOM or not re.search(
+                    rf"\{{{place}\}}[.\[]| \*\* \{{{place}\}}|\{{{place}\}} \*\*", template
+                )
+            parts.append(text if tight else f"({text})")
+        return template.format(*parts), level
+
+    def _operand(self, x: Operand) -> tuple[str, int]:
+        if not isinstance(x, Line):
+            text = literal(x)
+            return text, NEGATIVE if text.startswith("-") else ATOM
+        if x in self.texts:
+            return self.texts[x]
+        return (x.name or "", ATOM) if x.value is None else (x.template.replace("{{", "{").replace("}}", "}"), ATOM)
+
+
+def sections(lines: Sequence[Line], inputs: Sequence[Line], of: Mapping[Line, Line]) -> dict[Line, str]:
+    """For each line the part of the program that it belongs to; none where there are no layers.
+
+    A layer begins with a product with an input; the loss where, after the last one, another input comes in that is no
+    bias. A gradient belongs to the part that its value is used in, and so does what is computed on the way to it.
+    """
+    forward = [line for line in lines if not line.gradient and line not in inputs]
+    products = [line for line in forward if line.template in PRODUCTS and line.operands[1] in inputs]
+    if not products:
+        return {}
+    part, parts, seen = 0, dict[Line, int](), set[Line]()
+    for line in forward:
+        fresh = {x for x in line.inputs if x in inputs and x not in seen and x.dtype is not None}
+        seen |= fresh
+        bias = line.template == "{0} + {1}" and any(x in products for x in line.inputs)
+        part += line in products or bool(fresh and part == len(products) and not bias)
+        parts[line] = part
+    titles = [f"layer {k}" for k in range(1, len(products) + 1)]
+    titles = ["", *titles, "loss", *["update"] * len(lines)]
+    found = {line: titles[part] for line, part in parts.items()}
+    users: dict[Line, int] = {}
+    for line, part in parts.items():
+        for x in line.inputs:
+            users[x] = min(users.get(x, part), part)
+    label = ""
+    for line in reversed(lines):
+        if line.gradient:
+            if line in of and of[line] in users:
+                label = f"gradient of {titles[users[of[line]]]}".removesuffix(" of ")
+            found[line] = label
+    after = next((i for i, line in reversed([*enumerate(lines)]) if line.gradient), len(lines))
+    return found | {line: "update" for line in lines[after + 1 :] if line not in inputs}

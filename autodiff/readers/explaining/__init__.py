@@ -1,0 +1,1 @@
+"""What `explain` is made of: `derivation` chooses the lines, `layout` sets them."""

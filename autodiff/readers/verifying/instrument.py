@@ -1,0 +1,279 @@
+"""A user's function with a look at every assignment: the same source, in which each value passes a hook on its way.
+
+`z1 = x.dot(w1)` becomes
+
+    z1 = __verify__.step(7, __verify__.call(12, x.dot, w1) if __verify__.keeps(7) else __verify__.edited(7, locals()))
+
+so that what runs is the user's code, and values can be seen, replaced (healed) or computed by an edited line.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import itertools
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any
+
+HOOK = "__verify__"
+FILENAME = "<verify>"
+_NATIVE = {
+    "super",
+    "locals",
+    "globals",
+    "vars",
+    "print",
+    "range",
+    "len",
+    "enumerate",
+    "zip",
+    "type",
+    "hasattr",
+    "getattr",
+}
+_sites = itertools.count(1)  # one number for each call that is written somewhere
+_TAKES_A_VALUE = {"append": -1, "insert": -1, "at": -1, "copyto": -1, "setdefault": -1, "appendleft": -1}
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """One assignment (or `return`, or `list.append`) of the source, and the expression whose value it takes."""
+
+    number: int
+    kind: str  # "=", "+=" and the like, "return" or "call"
+    names: tuple[str, ...]  # what is assigned, as the source writes it
+    function: str
+    file: str
+    line: int
+    source: str  # of the whole statement
+    start: int  # of the expression, in it
+    end: int
+    expression: ast.expr  # without hooks
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return ", ".join(self.names)
+
+    @property
+    def text(self) -> str:
+        """The source of the expression."""
+        return self.source[self.start : self.end]
+
+    def with_expression(self, text: str) -> str:
+        """The statement's source, with another expression."""
+        return self.source[: self.start] + text + self.source[self.end :]
+
+
+class Source:
+    """The text of a function, and positions in it."""
+
+    def __init__(self, function: FunctionType) -> None:
+        lines, first = inspect.getsourcelines(function)
+        self.text = textwrap.dedent("".join(lines))
+        self.first = first
+        self.file = function.__code__.co_filename
+        self.bytes = [line.encode() for line in self.text.splitlines(keepends=True)]
+
+    def offset(self, line: int, column: int) -> int:
+        """The position in the text of a line (from 1) and a column (in bytes, as `ast` counts)."""
+        before = sum(len(part.decode()) for part in self.bytes[: line - 1])
+        return before + len(self.bytes[line - 1][:column].decode())
+
+    def span(self, node: Any) -> tuple[int, int]:
+        """Where a node stands in the text."""
+        return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
+
+    def segment(self, node: Any) -> str:
+        """The text of a node."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+
+class Calls(ast.NodeTransformer):
+    """Passes every call through the hook."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in _NATIVE:
+            return node
+        site = ast.Constant(next(_sites))
+        return ast.copy_location(ast.Call(_hook("call"), [site, node.func, *node.args], node.keywords), node)
+
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Attribute) and node.value.attr in ("c_", "r_"):
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            if not any(isinstance(part, (ast.Slice, ast.Constant)) for part in parts):
+                return ast.copy_location(ast.Call(_hook("joined"), [node.value, *parts], []), node)
+        return node
+
+
+class Instrument(Calls):
+    """Passes every assigned value through the hook, and writes down which statements there are."""
+
+    def __init__(self, source: Source, name: str, statements: list[Statement]) -> None:
+        self.source = source
+        self.function = [name]
+        self.statements = statements
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.function.append(node.name)
+        node.decorator_list = []
+        node.body = [new for statement in node.body for new in _listed(self.visit(statement))]
+        node.body.append(ast.Expr(ast.Call(_hook("left"), [ast.Constant(None), _locals()], [])))
+        self.function.pop()
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        target = node.targets[0]
+        if isinstance(target, (ast.Tuple, ast.List)):
+            if isinstance(node.value, ast.Tuple) and len(node.value.elts) == len(target.elts):
+                pairs = zip(target.elts, node.value.elts, strict=True)
+                node.value.elts = [self._hooked(node, value, "=", [part]) for part, value in pairs]
+            else:
+                node.value = self._hooked(node, node.value, "=", target.elts)
+        else:
+            node.value = self._hooked(node, node.value, "=", [target])
+        return [node, *self._based(node, target)]
+
+    def _based(self, node: ast.stmt, target: ast.expr) -> list[ast.stmt]:
+        """After a part of an array was written: a look at all of it."""
+        if not isinstance(target, ast.Subscript) or not isinstance(target.value, (ast.Name, ast.Attribute)):
+            return []
+        array, place = copy.deepcopy(target.value), copy.deepcopy(target.value)
+        place.ctx = ast.Store()
+        number = ast.Constant(self.statements[-1].number)
+        seen = ast.Assign([place], ast.Call(_hook("base"), [number, array], []))
+        return [ast.copy_location(seen, node)]
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is not None:
+            node.value = self._hooked(node, node.value, "=", [node.target])
+        return node
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        node.value = self._hooked(node, node.value, "=", [node.target])
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
+        operator = ast.unparse(node).removeprefix(ast.unparse(node.target)).split("=")[0].strip() + "="
+        node.value = self._hooked(node, node.value, operator, [node.target])
+        number = ast.Constant(self.statements[-1].number)
+        target = copy.deepcopy(node.target)
+        target.ctx = ast.Load()
+        after = ast.Assign([copy.deepcopy(node.target)], ast.Call(_hook("after"), [number, target], []))
+        seen = ast.If(ast.Call(_hook("looks"), [number], []), [after], [])
+        return [node, ast.copy_location(seen, node), *self._based(node, node.target)]
+
+    def visit_Return(self, node: ast.Return) -> ast.stmt:
+        value = self._returned(node, node.value, self.function[-1]) if node.value else ast.Constant(None)
+        node.value = ast.Call(_hook("left"), [value, _locals()], [])
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
+            if call.func.attr in _TAKES_A_VALUE:
+                target = call.func.value if call.func.attr != "at" else call.args[0]
+                hooked = self._hooked(node, call.args[-1], "call", [target])
+                call.args[-1] = ast.Constant(None)
+                self.generic_visit(call)
+                assert isinstance(call, ast.Call)
+                call.args[-1] = hooked
+                node.value = ast.Call(_hook("call"), [ast.Constant(next(_sites)), call.func, *call.args], call.keywords)
+                return node
+        self.generic_visit(node)
+        return node
+
+    def _returned(self, node: ast.Return, value: ast.expr, name: str) -> ast.expr:
+        """Each expression in what is returned; a name was seen when it was assigned."""
+        if isinstance(value, (ast.Tuple, ast.List)):
+            value.elts = [self._returned(node, item, name) for item in value.elts]
+        elif isinstance(value, ast.Dict):
+            keys = [ast.literal_eval(k) if isinstance(k, ast.Constant) else name for k in value.keys]
+            value.values = [self._returned(node, v, str(k)) for k, v in zip(keys, value.values, strict=True)]
+        elif not isinstance(value, (ast.Name, ast.Constant, ast.Attribute)):
+            return self._hooked(node, value, "return", [name])
+        return value
+
+    def _hooked(self, node: Any, value: ast.expr, kind: str, targets: list[Any]) -> ast.expr:
+        """The value of an assignment, seen."""
+        start, end = self.source.span(node)
+        first, last = self.source.span(value)
+        number = len(self.statements)
+        names = tuple(target if isinstance(target, str) else self.source.segment(target) for target in targets)
+        line = self.source.first + node.lineno - 1
+        text = self.source.text[start:end]
+        self.statements.append(
+            Statement(
+                number, kind, names, self.function[-1], self.source.file, line, text, first - start, last - start,
+                copy.deepcopy(value),
+            )
+        )  # fmt: skip
+        key = ast.Constant(number)
+        edited = ast.Call(_hook("edited"), [key, _locals()], [])
+        seen = ast.IfExp(ast.Call(_hook("keeps"), [key], []), self.visit(value), edited)
+        return ast.copy_location(ast.Call(_hook("step"), [key, seen], []), value)
+
+
+def _hook(method: str) -> ast.expr:
+    return ast.Attribute(ast.Name(HOOK, ast.Load()), method, ast.Load())
+
+
+def _locals() -> ast.expr:
+    return ast.Call(ast.Name("locals", ast.Load()), [], [])
+
+
+def _listed(statement: Any) -> list[Any]:
+    return statement if isinstance(statement, list) else [statement]
+
+
+def instrumented(function: FunctionType, statements: list[Statement]) -> CodeType | None:
+    """The code of a function with hooks, and its statements added to the list; None where it has no source."""
+    try:
+        source = Source(function)
+        (tree,) = ast.parse(source.text).body
+    except (OSError, TypeError, SyntaxError, ValueError, IndexError):
+        return None
+    if not isinstance(tree, ast.FunctionDef):
+        return None  # a lambda's source is a piece of a line
+    body: ast.stmt = Instrument(source, function.__name__, statements).visit(tree)
+    owner = function.__qualname__.split(".")[-2:-1]
+    if owner and owner[0].isidentifier():  # names with two underscores, and super(), mean the class
+        body = ast.ClassDef(owner[0], [], [], [body], [])
+    free = [name for name in function.__code__.co_freevars if name != "__class__"]
+    arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
+    factory = ast.FunctionDef("factory", arguments, [body], [])
+    module = ast.fix_missing_locations(ast.Module([factory], []))
+    code = compile(module, FILENAME, "exec")
+    return next(
+        (c for c in _inside(code) if c.co_name == function.__name__ and c.co_varnames[:1] != ("factory",)), None
+    )
+
+
+def expression_code(text: str) -> CodeType:
+    """The code of an edited expression, whose calls are seen, too."""
+    tree = Calls().visit(ast.parse(f"({text}\n)", mode="eval"))
+    return compile(ast.fix_missing_locations(tree), FILENAME, "eval")
+
+
+def _inside(code: CodeType) -> Iterator[CodeType]:
+    waiting = [code]
+    while waiting:
+        for constant in waiting.pop(0).co_consts:
+            if isinstance(constant, CodeType):
+                yield constant
+                waiting.append(constant)
+
+
+def is_users(file: str, module: str) -> bool:
+    """Whether a person wrote this file: it is of no installed package, ours among them, nor of the standard library."""
+    installed = any(part in file for part in ("site-packages", "dist-packages", FILENAME, "<frozen"))
+    ours = module.partition(".")[0] == __name__.partition(".")[0]
+    return not installed and not ours and not file.startswith(inspect.__file__.removesuffix("inspect.py"))

@@ -1,0 +1,298 @@
+"""What is to be verified: a user's call, what it differentiates, and where its loss and its gradients are found."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...errors import GradientError
+from ...rules.shape import identity
+from ...tensor import Tensor
+from .program import Program, Run, unnoticed
+
+Point = Mapping[str, Any]  # the values of the parameters, by name
+
+
+@dataclass
+class Outcome:
+    """What one run gave: arrays, or Tensors where it was traced."""
+
+    run: Run
+    loss: Any = None
+    gradients: dict[str, Any] = field(default_factory=dict)  # by the parameter's name
+    error: BaseException | None = None
+    owner: Any = None  # the copy of a method's object
+
+
+class Problem:
+    """A call `f(*arguments)`, run as often as it takes.
+
+    `parameters` are the values to differentiate by, as the user gave them, by name: an argument's name, `params["W1"]`
+    inside one, `self.W1` of a method's object, or a local name of the function.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        arguments: Sequence[Any],
+        by_hand: Callable[..., Any] | None = None,
+        wrt: Sequence[str] | str | None = None,
+        loss: str | None = None,
+        gradients: Mapping[str, str] | None = None,
+    ) -> None:
+        self.f, self.arguments, self.by_hand = f, tuple(arguments), by_hand
+        self.program = Program()
+        self.loss, self.where = loss, dict(gradients or {})
+        self.names = _argument_names(f, self.arguments)
+        self.located = True  # whether the source is there
+        first = self.run()
+        self.first = first
+        if first.error is not None:
+            raise first.error
+        found = first.gradients
+        if self.where:
+            self.parameters = {name: self._given(name, first) for name in self.where}
+        else:
+            self.parameters, self.keys = _matched(self._candidates(wrt), found, self.names, wrt)
+
+    def run(self, point: Point | None = None, traced: bool = False, **options: Any) -> Outcome:
+        """Run it on copies, at a point, and collect what came out."""
+        run = Run(self.program, traced, **options)
+        with unnoticed():
+            arguments = tuple(run.copied(argument) for argument in self.arguments)
+            outcome = Outcome(run, owner=run.copied(getattr(self.f, "__self__", None)))
+            try:
+                arguments = self._placed(run, arguments, point or {})
+                result = self._called(run, arguments, outcome)
+                self._collect(outcome, result)
+            except Exception as error:
+                outcome.error = error
+        return outcome
+
+    # --- at a point ---
+
+    def _placed(self, run: Run, arguments: tuple[Any, ...], point: Point) -> tuple[Any, ...]:
+        """The arguments, with the values of a point in the places of the parameters."""
+        space = dict(zip(self.names, arguments, strict=False)) | {"self": run.copied(getattr(self.f, "__self__", None))}
+        for name, value in point.items():
+            new: Any = value if isinstance(value, float) else np.array(value)
+            if run.traced:
+                new = Tensor(value, name=name, dtype=np.float64)
+                new = identity(new) if isinstance(value, np.ndarray) else new[()]  # a scalar is not written to
+            root, keys = _path(name)
+            if root in space:
+                space[root] = _placed(space[root], keys, new)
+            else:
+                run.given[name] = new
+        return tuple(space[name] for name in self.names)
+
+    def _called(self, run: Run, arguments: tuple[Any, ...], outcome: Outcome) -> Any:
+        """The result of the function, or of both of them."""
+        result = self._call(run, self.f, arguments)
+        if self.by_hand is None:
+            return result
+        loss, *rest = result if isinstance(result, tuple) else (result,)
+        return loss, self._call(run, self.by_hand, _accepted(self.by_hand, arguments, rest))
+
+    def _call(self, run: Run, f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        followed = run._followed(f)
+        if followed is None:
+            self.located = False
+            return f(*arguments)
+        return followed(*arguments)
+
+    # --- what came out ---
+
+    def _collect(self, outcome: Outcome, result: Any) -> None:
+        if self.where:
+            outcome.loss = self._named(outcome, self.loss or "loss", result)
+            outcome.gradients = {name: self._named(outcome, where, result) for name, where in self.where.items()}
+            return
+        if self.loss is not None:
+            outcome.loss, found = self._named(outcome, self.loss, result), result
+        elif isinstance(result, tuple) and len(result) >= 2:
+            outcome.loss, found = result[0], result[1] if len(result) == 2 else result[1:]
+        else:
+            name = getattr(self.f, "__name__", "the function")
+            raise GradientError(f"verify: {name} must return (loss, gradients), and returned {type(result).__name__}")
+        outcome.gradients = _flat(found)
+        if hasattr(self, "keys"):
+            outcome.gradients = {name: outcome.gradients[key] for name, key in self.keys.items()}
+
+    def _named(self, outcome: Outcome, name: str, result: Any) -> Any:
+        """The value that a local name, or an attribute, has at the end."""
+        values = outcome.run.locals
+        with contextlib.suppress(Exception):
+            return eval(name, {}, {"self": outcome.owner, **values})
+        raise GradientError(f"verify: {name} is not assigned in the function; assigned are {', '.join(values)}")
+
+    # --- parameters ---
+
+    def _candidates(self, wrt: Sequence[str] | str | None) -> dict[str, Any]:
+        """All values by which one could differentiate: arrays of numbers among the arguments, by name."""
+        named = dict(zip(self.names, self.arguments, strict=False))
+        owner = getattr(self.f, "__self__", None)
+        if wrt is not None:
+            wrt = [wrt] if isinstance(wrt, str) else list(wrt)
+            for name in wrt:
+                if name not in named and owner is not None and name.startswith("self."):
+                    named[name] = eval(name, {}, {"self": owner})
+                elif name not in named:
+                    raise GradientError(f"verify: wrt names {name!r}; the arguments are {', '.join(self.names)}")
+            named = {name: named[name] for name in wrt}
+        found: dict[str, Any] = {}
+        for name, value in named.items():
+            found |= {name + path: item for path, item in _flat(value).items() if _is_number(item)}
+        return found
+
+    def _given(self, name: str, first: Outcome) -> Any:
+        """The value of a parameter that is named in `gradients=`."""
+        space = dict(zip(self.names, self.arguments, strict=False)) | {"self": getattr(self.f, "__self__", None)}
+        if _path(name)[0] in space:
+            return eval(name, {}, space)
+        for record in first.run.records:
+            if record.name == name:
+                return record.value
+        raise GradientError(f"verify: gradients= names {name!r}, which is neither an argument nor assigned")
+
+
+def _argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]:
+    """The names of the arguments that are given; numbered where the function does not say."""
+    try:
+        bound = inspect.signature(f).bind(*arguments)
+    except TypeError as error:
+        raise GradientError(f"verify: {getattr(f, '__name__', 'the function')} does not take these arguments: {error}") from None
+    except ValueError:
+        return [f"argument{i}" for i in range(len(arguments))]
+    names: list[str] = []
+    for name, value in bound.arguments.items():
+        starred = bound.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        names += [f"{name}[{i}]" for i in range(len(value))] if starred else [name]
+    return names
+
+
+def _accepted(g: Callable[..., Any], arguments: Sequence[Any], rest: Sequence[Any]) -> Sequence[Any]:
+    """The arguments for the backward function: those of the forward one, what that returned beside the loss, or both."""
+    for candidate in (arguments, (*arguments, *rest), (*rest, *arguments), rest):
+        try:
+            inspect.signature(g).bind(*candidate)
+        except TypeError:
+            continue
+        except ValueError:
+            return arguments
+        return candidate
+    return arguments
+
+
+def _flat(structure: Any, path: str = "") -> dict[str, Any]:
+    """The arrays of nested containers, by the text of what one would write to reach them."""
+    items: list[tuple[str, Any]]
+    if isinstance(structure, dict):
+        items = [(f"[{key!r}]".replace("'", '"'), value) for key, value in structure.items()]
+    elif hasattr(structure, "_fields"):
+        items = [(f".{name}", getattr(structure, name)) for name in structure._fields]
+    elif isinstance(structure, (list, tuple)):
+        items = [(f"[{i}]", value) for i, value in enumerate(structure)]
+    elif not isinstance(structure, (type, np.ndarray, np.generic, Tensor, float, int)) and hasattr(structure, "__dict__"):
+        items = [(f".{name}", value) for name, value in vars(structure).items()]
+    else:
+        return {path: structure}
+    found: dict[str, Any] = {}
+    for key, value in items:
+        found |= _flat(value, path + key)
+    return found
+
+
+def _path(name: str) -> tuple[str, list[Any]]:
+    """`params["W"][0].x` as its root and the keys that lead on: an attribute is a name with a dot."""
+    node, keys = ast.parse(name, mode="eval").body, []
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Subscript):
+            keys.append(ast.literal_eval(node.slice))
+        elif isinstance(node, ast.Attribute):
+            keys.append("." + node.attr)
+        else:
+            raise GradientError(f"verify: {name!r} is no name, attribute or item")
+        node = node.value
+    return node.id, keys[::-1]
+
+
+def _placed(structure: Any, keys: list[Any], new: Any) -> Any:
+    """The structure with another value at a place; what can be changed is, since it is a copy already."""
+    if not keys:
+        return new
+    key, *rest = keys
+    if isinstance(key, str) and key.startswith("."):
+        value = _placed(getattr(structure, key[1:]), rest, new)
+        if hasattr(structure, "_replace"):
+            return structure._replace(**{key[1:]: value})
+        object.__setattr__(structure, key[1:], value)
+        return structure
+    value = _placed(structure[key], rest, new)
+    if isinstance(structure, tuple):
+        return (*structure[:key], value, *structure[key + 1 :])
+    structure[key] = value
+    return structure
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (float, np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "fiu"
+
+
+def _matched(
+    candidates: Mapping[str, Any], found: Mapping[str, Any], names: Sequence[str], wrt: Any
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Which gradient belongs to which parameter: by name, else by order, else by order and shape."""
+    found = {key: value for key, value in found.items() if value is not None}
+    by_name = {key: name for key in found if (name := _by_name(key, candidates)) is not None}
+    if len(by_name) == len(found) == len(set(by_name.values())):
+        pairs = {name: key for key, name in by_name.items()}
+    elif len(found) == len(candidates):
+        pairs = dict(zip(candidates, found, strict=True))
+    else:
+        pairs = _by_shape(candidates, found)
+    return {name: candidates[name] for name in pairs}, pairs
+
+
+def _by_name(key: str, candidates: Mapping[str, Any]) -> str | None:
+    """The parameter that a gradient's place speaks of: `["dW1"]`, `.W1` and `["grad_W1"]` speak of W1; `[0]` of none."""
+    words = re.findall(r"[^\W\d]\w*", key)
+    if not words:
+        return None
+    for name in candidates:
+        last, rest = re.findall(r"\w+", name)[-1], re.findall(r"[^\W\d]\w*", name)
+        word = re.findall(r"\w+", key)[-1] if last.isdigit() else words[-1]
+        if word in (last, name) or _bare(word) == last or (last.isdigit() and word == last and _bare(words[-1]) in rest):
+            return name
+    return None
+
+
+def _bare(word: str) -> str:
+    """`W1` of `dW1`, `grad_W1` and `W1_grad`."""
+    return re.sub(r"^(d|D|g|grad|nabla|delta)_?(?=.)|_?(grad|gred|gradient|prime)$", "", word)
+
+
+def _by_shape(candidates: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, str]:
+    """In the order of the arguments, where shapes leave only one way to leave some out."""
+    ways: list[dict[str, str]] = [{}]
+    keys = list(found)
+    for name, value in candidates.items():
+        for way in list(ways):
+            if len(way) < len(keys) and np.shape(found[keys[len(way)]]) == np.shape(value):
+                ways.append({**way, name: keys[len(way)]})
+    full = [way for way in ways if len(way) == len(keys)]
+    if len(full) == 1 and keys:
+        return full[0]
+    arguments = ", ".join(f"{name} {np.shape(value)}" for name, value in candidates.items())
+    shapes = ", ".join(str(np.shape(value)) for value in found.values())
+    raise GradientError(
+        f"verify: gradients of shapes {shapes} for the arguments {arguments}: say which with wrt=, "
+        "or return a dict by the arguments' names"
+    )

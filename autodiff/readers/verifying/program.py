@@ -1,0 +1,438 @@
+"""A user's program, run unchanged in a world of its own: on copies, with every assigned value seen.
+
+A `Program` holds the instrumented code of the functions that were met; a `Run` is one call of them. What a run changes
+(arguments, attributes, globals, closures, random state) is changed in copies that are thrown away.
+
+A run that is traced computes on Tensors, so that the loss comes with its graph: float arrays become constants without
+gradient, whatever was passed as a parameter a Tensor with it. Where Tensors cannot stand for arrays in plain Python code
+(`X.dot(W)` with X an array, `float(loss)`, `np.array([a, b])`), the call is made in a way in which they can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+import io
+import math
+import random
+import sys
+import warnings
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from ...errors import AutodiffError
+from ...graph import Node, next_index
+from ...structures import leaves, mapped
+from ...tensor import Tensor, plain_value
+from .instrument import HOOK, Statement, expression_code, instrumented, is_users
+
+
+LARGE = 100_000  # elements of an array that is written to in parts, and still looked at each time
+
+
+class Program:
+    """The functions of a user's program, instrumented when they are first called."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+        self._codes: dict[CodeType, CodeType | None] = {}
+
+    def code(self, function: FunctionType) -> CodeType | None:
+        """The instrumented code of a user's function; None for any other, and where the source is not there."""
+        key = function.__code__
+        if key not in self._codes:
+            users = is_users(key.co_filename, function.__globals__.get("__name__", ""))
+            self._codes[key] = instrumented(function, self.statements) if users else None
+        return self._codes[key]
+
+
+@dataclass(slots=True)
+class Record:
+    """A value that was assigned: by which statement, for the how manieth time, and where it is in what was assigned."""
+
+    statement: int
+    occurrence: int
+    path: tuple[Any, ...]
+    value: Any  # a copy, or in a traced run the node
+    name: str
+    stamp: int
+    stack: tuple[int, ...]
+
+    @property
+    def place(self) -> tuple[int, int, tuple[Any, ...]]:
+        """What is the same in another run of the program."""
+        return self.statement, self.occurrence, self.path
+
+
+@dataclass
+class Edit:
+    """A statement whose expression is replaced by another."""
+
+    statement: int
+    text: str
+    code: CodeType = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.code = expression_code(self.text)
+
+
+class Run:
+    """One call of a program: its world, and what was seen."""
+
+    def __init__(
+        self,
+        program: Program,
+        traced: bool = False,
+        heal: Mapping[Any, Any] | None = None,
+        edits: Sequence[Edit] = (),
+        watch: Callable[[Record, Mapping[str, Any]], None] | None = None,
+        noise: float = 0.0,
+        copies: bool = False,
+        record: bool = True,
+    ) -> None:
+        self.program = program
+        self.traced = traced
+        self.heal = heal or {}
+        self.edits = {edit.statement: edit for edit in edits}
+        self.noise = np.random.default_rng(0), noise
+        self.copies = copies  # every assigned value is copied: aliases are cut
+        self.records: list[Record] = []
+        self.recording = record
+        self.tainted = False  # a value was computed in a way that no gradient passes
+        self.marks: list[tuple[int, tuple[Any, ...]]] = []  # which nodes were made where
+        self.locals: dict[str, Any] = {}  # of the outermost function, at its end
+        self.failed: tuple[BaseException, str | None, int] | None = None
+        self._seen: dict[int, int] = {}
+        self._stack: tuple[int, ...] = ()
+        self._memo: dict[int, Any] = {}
+        self._kept: list[Any] = []  # the originals, so that an id stays one object's
+        self._globals: dict[int, dict[str, Any]] = {}
+        self._copied: dict[int, set[CodeType]] = {}
+        self._functions: dict[Any, Any] = {}
+        self._watch = watch
+        self.last: dict[str, Any] = {}  # what each name of the outermost function was assigned last
+        self.given: dict[str, Any] = {}  # values for local names, in the place of the first ones assigned
+
+    # --- what the instrumented code calls ---
+
+    def keeps(self, number: int) -> bool:
+        """Whether a statement computes what is written there."""
+        return number not in self.edits and self._watch is None
+
+    def edited(self, number: int, variables: dict[str, Any]) -> Any:
+        """The value of an edited expression; what is about to be computed may be watched, too."""
+        frame = sys._getframe(1)
+        if self._watch is not None:
+            self._watch(number, {**frame.f_globals, **variables})
+        edit = self.edits.get(number)
+        code = edit.code if edit else self._own_code(number)
+        return eval(code, frame.f_globals, variables)
+
+    def _own_code(self, number: int) -> CodeType:
+        return _code_of(self.program.statements[number].text)
+
+    def step(self, number: int, value: Any) -> Any:
+        """See a value on its way to a name."""
+        return self._met(number, value, self._next(number))
+
+    def looks(self, number: int) -> bool:
+        """Whether the value that an augmented assignment leaves is to be seen."""
+        return self.recording or bool(self.heal)
+
+    def after(self, number: int, value: Any) -> Any:
+        """See the value that an augmented assignment leaves."""
+        return self._met(number, value, -self._seen[number])
+
+    def _next(self, number: int) -> int:
+        self._seen[number] = seen = self._seen.get(number, 0) + 1
+        return seen
+
+    def _met(self, number: int, value: Any, occurrence: int) -> Any:
+        if isinstance(value, (tuple, list, dict)):
+            names = self.program.statements[number].names
+            return self._met_parts(number, value, occurrence, names)
+        if not isinstance(value, (np.ndarray, np.generic, Tensor, float)):
+            return value
+        return self._passed(number, value, occurrence, (), self.program.statements[number].names[0])
+
+    def _met_parts(self, number: int, value: Any, occurrence: int, names: tuple[str, ...]) -> Any:
+        """Each array in a structure that is assigned at once."""
+        places = list(value) if isinstance(value, dict) else range(len(value))
+        changed = {}
+        for place in places:
+            part = value[place]
+            if isinstance(part, (np.ndarray, np.generic, Tensor)):
+                name = names[place] if len(names) == len(places) > 1 else names[0]
+                new = self._passed(number, part, occurrence, (place,), name)
+                if new is not part:
+                    changed[place] = new
+        if not changed:
+            return value
+        if isinstance(value, dict):
+            return {**value, **changed}
+        items = [changed.get(place, value[place]) for place in places]
+        return tuple(items) if isinstance(value, tuple) else items
+
+    def _passed(self, number: int, value: Any, occurrence: int, path: tuple[Any, ...], name: str) -> Any:
+        if name in self.given and not self._stack:
+            value = self.given.pop(name)
+        healed = self.heal.get((number, occurrence, path))
+        if healed is not None:
+            value = healed.copy() if isinstance(healed, np.ndarray) else healed
+        elif self.noise[1] and _is_float(value):
+            value = self._noisy(value)
+        elif self.copies and isinstance(value, np.ndarray):
+            value = value.copy()
+        if not self._stack:
+            self.last[name] = value
+        if self.recording:
+            seen = value._current()[1] if isinstance(value, Tensor) else np.array(value)
+            stamp = next_index() if self.traced else 0
+            if self.traced:
+                self.marks.append((stamp, (*self._stack, number)))
+            self.records.append(Record(number, occurrence, path, seen, name, stamp, self._stack))
+        return value
+
+    def _noisy(self, value: Any) -> Any:
+        """A value with other roundings; an array stays the same object, which others may know, too."""
+        factor = (1 + self.noise[1] * self.noise[0].uniform(-1, 1, value.shape)).astype(value.dtype)
+        if isinstance(value, np.ndarray) and value.flags.writeable:
+            value *= factor
+            return value
+        return value * factor
+
+    def base(self, number: int, array: Any) -> Any:
+        """See the array of which a statement wrote a part."""
+        if not isinstance(array, (np.ndarray, Tensor)) or not (self.recording or self.heal) or array.size > LARGE:
+            return array
+        name = self.program.statements[number].names[0]
+        return self._passed(number, array, -self._seen[number], ("base",), name)
+
+    def call(self, site: int, function: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Call a function: a user's own is followed, NumPy's gets what it can take."""
+        followed = self._followed(function)
+        if followed is None:
+            return self._foreign(function, arguments, keywords) if self.traced else function(*arguments, **keywords)
+        if self.traced and self.recording:
+            self.marks.append((next_index(), (*self._stack, -site)))
+        self._stack = (*self._stack, site)
+        try:
+            return followed(*arguments, **keywords)
+        finally:
+            self._stack = self._stack[:-1]
+
+    def left(self, value: Any, variables: Mapping[str, Any]) -> Any:
+        """A function returns: of the outermost, the names at its end are kept."""
+        if not self._stack:
+            self.locals = dict(variables)
+        return value
+
+    def joined(self, kind: Any, *parts: Any) -> Any:
+        """`np.c_[a, b]` and `np.r_[a, b]`, which are no calls."""
+        if not any(isinstance(part, Tensor) for part in parts):
+            return kind[parts]
+        parts = tuple(part if isinstance(part, Tensor) else np.asarray(part, dtype=float) for part in parts)
+        if kind is np.r_:
+            return np.concatenate([np.atleast_1d(part) for part in parts])
+        return np.concatenate([part[:, None] if part.ndim == 1 else part for part in parts], axis=-1)
+
+    # --- functions ---
+
+    def _followed(self, function: Any) -> Any:
+        """The instrumented function, bound as it was; None for what is called as it is."""
+        if isinstance(function, FunctionType):
+            return self.function(function)
+        if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
+            inner = self.function(function.__func__)
+            return MethodType(inner, self.copied(function.__self__)) if inner is not None else None
+        if isinstance(function, functools.partial):
+            inner = self._followed(function.func)
+            return functools.partial(inner, *function.args, **function.keywords) if inner is not None else None
+        if not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
+            inner = self.function(type(function).__call__)
+            return MethodType(inner, self.copied(function)) if inner is not None else None
+        return None
+
+    def function(self, function: FunctionType) -> Any:
+        """A user's function in this world: instrumented, with copies of the globals and cells that it uses."""
+        found = self._functions.get(function)
+        if found is None and (code := self.program.code(function)) is not None:
+            cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+            closure = tuple(self._cell(cells[name]) for name in code.co_freevars)
+            defaults = self.copied(function.__defaults__)
+            found = FunctionType(code, self._world(function), function.__name__, defaults, closure)
+            found.__kwdefaults__ = self.copied(function.__kwdefaults__)
+            self._functions[function] = found
+            self._kept.append(function)
+        return found
+
+    def _world(self, function: FunctionType) -> dict[str, Any]:
+        """The globals of a function; those that its code names are copied."""
+        real = function.__globals__
+        world = self._globals.setdefault(id(real), {**real, HOOK: self})
+        for name in _names(function.__code__):
+            if name in real:
+                world[name] = self.copied(real[name]) if world[name] is real[name] else world[name]
+        return world
+
+    def _cell(self, cell: CellType) -> CellType:
+        if id(cell) not in self._memo:
+            self._kept.append(cell)
+            self._memo[id(cell)] = new = CellType()
+            with contextlib.suppress(ValueError):  # empty
+                new.cell_contents = self.copied(cell.cell_contents)
+        return self._memo[id(cell)]
+
+    # --- values ---
+
+    def copied(self, value: Any) -> Any:
+        """A value of this world: arrays, containers and the user's own objects are copied, once each."""
+        if id(value) in self._memo:
+            return self._memo[id(value)]
+        new = value
+        if isinstance(value, np.ndarray):
+            new = self._array(value)
+        elif isinstance(value, (list, set)) or type(value) is dict:
+            new = type(value)()
+            self._memo[id(value)] = new
+            if isinstance(value, dict):
+                new.update({key: self.copied(item) for key, item in value.items()})
+            elif isinstance(value, list):
+                new.extend(self.copied(item) for item in value)
+            else:
+                new.update(value)
+        elif isinstance(value, tuple):
+            items = [self.copied(item) for item in value]
+            new = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        elif isinstance(value, (np.random.Generator, np.random.RandomState, random.Random)):
+            new = copy.deepcopy(value)
+        elif _is_users_object(value):
+            new = copy.copy(value)
+            self._memo[id(value)] = self._memo[id(new)] = new
+            for name, item in vars(value).items():
+                object.__setattr__(new, name, self.copied(item))
+        if new is not value:
+            self._memo[id(value)] = new
+            self._memo[id(new)] = new
+            self._kept += [value, new]
+        return new
+
+    def _array(self, array: np.ndarray) -> Any:
+        if self.traced and array.dtype.kind == "f":
+            return Tensor._plain(np.array(array, np.float64))
+        return array.copy("K")
+
+    # --- NumPy's functions and Python's, on Tensors ---
+
+    def _foreign(self, function: Any, arguments: Any, keywords: Any) -> Any:
+        """The result of a function that was written for arrays."""
+        held = any(isinstance(item, Tensor) for item in leaves([*arguments, *keywords.values()]))
+        owner = getattr(function, "__self__", None)
+        if held or isinstance(owner, Tensor):
+            function = _for_tensors(function, owner, arguments)
+        try:
+            result = function(*arguments, **keywords)
+        except AutodiffError:
+            self.tainted = True
+            function = getattr(plain_value(owner), function.__name__) if isinstance(owner, Tensor) else function
+            result = function(*plain_value(arguments), **{k: plain_value(v) for k, v in keywords.items()})
+        return self._wrapped(result)
+
+    def _wrapped(self, result: Any) -> Any:
+        if isinstance(result, np.ndarray) and result.dtype.kind == "f":
+            return Tensor._plain(result)
+        if type(result) is tuple:
+            return tuple(map(self._wrapped, result))
+        return result
+
+
+def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
+    """The function to call instead, where Python or NumPy would ask for a number or an array."""
+    if isinstance(owner, np.ndarray) and isinstance(function, BuiltinMethodType):
+        return getattr(Tensor._plain(owner), function.__name__)
+    if isinstance(owner, Tensor) and function.__name__ == "item":
+        return lambda *index: np.reshape(owner, ()) if not index else owner[index]
+    if function in _NUMBERS:
+        return lambda t: np.reshape(t, ())
+    if getattr(function, "__module__", None) == "math":
+        return getattr(np, function.__name__, function)
+    if function in _ARRAYS:
+        return lambda data, *_, **__: _stacked(data)
+    if function is isinstance:
+        return lambda t, kinds: isinstance(np.empty(0) if isinstance(t, Tensor) else t, kinds)
+    return function
+
+
+_NUMBERS = (float, np.float64, np.float32)
+_ARRAYS = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
+
+
+def _stacked(data: Any) -> Any:
+    """What np.array makes of nested lists that hold Tensors."""
+    if isinstance(data, (list, tuple)):
+        return np.stack([_stacked(item) for item in data])
+    return data.copy() if isinstance(data, Tensor) else Tensor._plain(np.array(data, float))
+
+
+@functools.lru_cache(4096)
+def _code_of(text: str) -> CodeType:
+    return expression_code(text)
+
+
+@functools.lru_cache(1024)
+def _names(code: CodeType) -> tuple[str, ...]:
+    """The global names that code may use, that of inner functions too."""
+    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)]
+    return (*code.co_names, *inner)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, np.floating)) and value.dtype.kind == "f"
+
+
+def _is_users_object(value: Any) -> bool:
+    """Whether it is an object of a class that the user wrote, with attributes."""
+    if isinstance(value, (type, ModuleType, FunctionType, MethodType, Tensor)) or not hasattr(value, "__dict__"):
+        return False
+    module = sys.modules.get(type(value).__module__)
+    builtin = module is not None and type(value).__module__ in sys.builtin_module_names
+    return not builtin and is_users(getattr(module, "__file__", None) or "a cell", type(value).__module__)
+
+
+@contextlib.contextmanager
+def unnoticed() -> Generator[None]:
+    """A context from which nothing comes out: no text, no warning, no random number used up."""
+    states = np.random.get_state(), random.getstate()
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        np.random.set_state(states[0])
+        random.setstate(states[1])
+
+
+def node_places(run: Run, nodes: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
+    """For each node the place in the program that made it: call sites, statement, and the how manieth node there."""
+    found: dict[Node, tuple[Any, ...]] = {}
+    marks = iter(sorted(run.marks))
+    stamp, place, count = -1, (), 0
+    for node in nodes:
+        while stamp < node.index:
+            stamp, place = next(marks, (math.inf, ("end",)))
+            count = 0
+        found[node] = (*place, count)
+        count += 1
+    return found
+
+
+__all__ = ["Edit", "Program", "Record", "Run", "mapped", "node_places", "unnoticed"]

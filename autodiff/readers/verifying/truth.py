@@ -1,0 +1,216 @@
+"""The true gradient at a point, from the recorded graph, and how well a hand derivation agrees with it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...derivative import pull
+from ...errors import AutodiffError, GradientError
+from ...graph import Graph, Node
+from ...tensor import Tensor
+from .problem import Outcome, Point, Problem
+
+ROUNDING = 100  # roundings that a derivation may differ by, in the size of its largest ones
+UNKNOWN = 1e-6  # of the gradient: what is known less well than that is not known
+
+
+@dataclass
+class Agreement:
+    """How a gradient derived by hand compares with the true one."""
+
+    error: float  # the largest difference
+    bound: float  # what rounding explains
+    size: float  # the largest entry
+    note: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing but rounding is between them."""
+        return self.error <= self.bound
+
+    @property
+    def digits(self) -> float:
+        """How many leading digits agree, of the largest entry."""
+        if self.error == 0:
+            return 16.0
+        return max(0.0, -math.log10(self.error / self.size)) if self.size and math.isfinite(self.error) else 0.0
+
+    @property
+    def resolution(self) -> float:
+        """The smallest error that would have shown, relative to the gradient."""
+        return self.bound / self.size if self.size else self.bound
+
+
+@dataclass
+class Look:
+    """The derivation at one point: what it gives, what is true, and how they compare."""
+
+    point: Point
+    plain: Outcome
+    traced: Outcome
+    hand: dict[str, Any]
+    true: dict[str, Any]
+    agreement: dict[str, Agreement] = field(default_factory=dict)
+
+    @property
+    def wrong(self) -> list[str]:
+        """The parameters whose gradients are wrong here."""
+        return [name for name, found in self.agreement.items() if not found.right]
+
+    @functools.cached_property
+    def output(self) -> Node:
+        """The node of the loss."""
+        return summed(self.traced.loss)._node
+
+    @functools.cached_property
+    def forward(self) -> tuple[Node, ...]:
+        """The values behind the loss through which gradient flows, in the order of computation."""
+        return Graph([self.output], carrying=True).nodes
+
+    @functools.cached_property
+    def adjoints(self) -> dict[Node, Any]:
+        """The derivative of the loss with respect to each of them."""
+        with np.errstate(all="ignore"):
+            found = pull(self.output, np.float64(1), {_source(node) for node in self.forward})
+        return {node: np.asarray(found[_source(node)]) for node in self.forward if _source(node) in found}
+
+    @functools.cached_property
+    def values(self) -> dict[Node, Any]:
+        """The value of each node behind the loss."""
+        return Graph([self.output]).evaluate()
+
+
+def _source(node: Node) -> Any:
+    return (node.variable or node) if node.is_leaf else node
+
+
+def summed(loss: Any) -> Tensor:
+    """The loss as a scalar."""
+    if not isinstance(loss, Tensor):
+        raise GradientError(f"verify: the loss is {type(loss).__name__}, not computed from the parameters")
+    return loss if loss.shape == () else np.sum(loss)  # type: ignore[return-value]
+
+
+def number(loss: Any) -> float:
+    """The loss of a plain run, its entries added up."""
+    try:
+        return float(np.sum(np.asarray(loss, dtype=np.float64)))
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def looked(problem: Problem, point: Point) -> Look:
+    """The derivation at a point. Raises an AutodiffError where its loss cannot be recorded."""
+    plain = problem.run(point)
+    traced = problem.run(point, traced=True)
+    if plain.error is not None:
+        raise plain.error
+    if traced.error is not None:
+        raise traced.error if isinstance(traced.error, AutodiffError) else GradientError(str(traced.error))
+    if not close(number(plain.loss), float(np.sum(summed(traced.loss).numpy())), _eps(plain)):
+        raise GradientError("verify: the loss changes when it is computed on Tensors")
+    look = Look(point, plain, traced, dict(plain.gradients), {})
+    leaves = {node.variable.name: node for node in look.forward if node.is_leaf and node.variable}
+    zeros = {name: np.zeros(np.shape(value)) for name, value in point.items()}
+    look.true = {name: look.adjoints.get(leaves.get(name), zero) for name, zero in zeros.items()}
+    look.agreement = agreements(problem, look)
+    return look
+
+
+def agreements(problem: Problem, look: Look) -> dict[str, Agreement]:
+    """Compare, with a bound from what rounding does to this very program."""
+    eps = _eps(look.plain)
+    spread = {name: 0.0 for name in look.true}
+    for _ in range(2):
+        noisy = problem.run(look.point, noise=eps)
+        for name, value in noisy.gradients.items():
+            spread[name] = max(spread[name], largest(difference(value, look.hand[name])))
+    return {
+        name: compared(look.hand[name], true, ROUNDING * (spread[name] + eps * largest(true)))
+        for name, true in look.true.items()
+    }
+
+
+def compared(hand: Any, true: Any, bound: float) -> Agreement:
+    """A gradient by hand against the true one: its values, and that an update keeps the parameter's shape."""
+    hand, size = np.asarray(hand), largest(true)
+    if hand.dtype.kind not in "fiub":
+        return Agreement(math.inf, bound, size, f"is {hand.dtype}, not numbers")
+    note = ""
+    if hand.shape != true.shape:
+        note = f"has shape {hand.shape}, its parameter {true.shape}"
+        if not _keeps_shape(hand, true):
+            return Agreement(math.inf, bound, size, note)
+        hand = hand.reshape(true.shape)
+    error = largest(hand * 1.0 - true)
+    return Agreement(math.inf if math.isnan(error) else error, bound, size, note)
+
+
+def _keeps_shape(hand: Any, true: Any) -> bool:
+    """Whether `w - gradient` has the shape of w, entry by entry."""
+    return hand.size == true.size and (hand.size == 1 or np.broadcast_shapes(*_fit(hand, true)) == true.shape)
+
+
+def _fit(hand: Any, true: Any) -> tuple[Any, Any]:
+    try:
+        np.broadcast_shapes(hand.shape, true.shape)
+    except ValueError:
+        return (), (0,)
+    return hand.shape, true.shape
+
+
+def difference(a: Any, b: Any) -> Any:
+    """a - b, infinite where they cannot be compared."""
+    try:
+        return np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.array(np.inf)
+
+
+def largest(array: Any) -> float:
+    """The largest magnitude."""
+    array = np.asarray(array)
+    return float(np.max(np.abs(array))) if array.size else 0.0
+
+
+def close(a: float, b: float, eps: float) -> bool:
+    """Whether two losses are one, but for rounding; where one is not finite, both are."""
+    return a == b or (math.isnan(a) and math.isnan(b)) or abs(a - b) <= 1e6 * eps * max(abs(a), abs(b), 1e-30)
+
+
+def _eps(outcome: Outcome) -> float:
+    """The rounding unit of the least precise values that were computed with."""
+    kinds = {record.value.dtype for record in outcome.run.records if getattr(record.value, "dtype", None) is not None}
+    floats = [np.finfo(kind).eps for kind in kinds if kind.kind == "f"]
+    return float(max([np.finfo(np.float64).eps, *floats]))
+
+
+def points(problem: Problem, count: int, seed: int = 0) -> Iterable[Point]:
+    """Random points of the user's shapes, moving only the parameters: spread like them, and none of them special."""
+    rng = np.random.default_rng(seed)
+    sizes = [size for value in problem.parameters.values() if (size := _spread(value))]
+    usual = float(np.median(sizes)) if sizes else 1.0
+    for scale in (1.0, 0.5, 0.7, 0.3, 0.1, 0.02, 0.005)[:count]:
+        yield {name: _moved(value, usual, scale, rng) for name, value in problem.parameters.items()}
+
+
+def _spread(value: Any) -> float:
+    return float(np.sqrt(np.mean(np.square(np.asarray(value, dtype=np.float64))))) if np.size(value) else 0.0
+
+
+def _moved(value: Any, usual: float, scale: float, rng: np.random.Generator) -> Any:
+    array = np.asarray(value)
+    dtype = array.dtype if array.dtype.kind == "f" else np.float64
+    moved = (0.3 * array + scale * (_spread(array) or usual) * rng.standard_normal(array.shape)).astype(dtype)
+    return float(moved) if isinstance(value, float) and not isinstance(value, np.generic) else moved
+
+
+def start(problem: Problem) -> Mapping[str, Any]:
+    """The user's own point."""
+    return dict(problem.parameters)

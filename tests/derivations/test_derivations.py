@@ -1,0 +1,96 @@
+"""The benchmark of planted mistakes: that it is what it claims, and what `verify` makes of it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import autodiff as ad
+
+from .planting import cases, networks, several
+from .scoring import Rates, outcome, table
+
+CASES = cases()
+SEEDS = range(5)
+
+CAUSES = set(
+    """
+    sign factor-2 factor-half factor-N factor-1/N factor-K factor-const
+    missing-activation-derivative activation-derivative-at-activation output-form-on-preactivation
+    activation-derivative-of-wrong-layer activation-derivative-twice derivative-of-another-activation
+    wrong-local-derivative weight-not-transposed gradient-transposed updated-weights
+    missing-weight-factor skipped-layer wrong-tensor-in-weight-gradient wrong-tensor-in-delta
+    bias-not-reduced bias-wrong-axis reduced-too-early softmax-diagonal-only softmax-wrong-axis
+    missing-target wrong-loss-derivative input-mutated aliasing function-returns-global
+    stale-forward-values forward-differs accidental-broadcast integer-dtype wrong-shape
+    matmul-for-elementwise elementwise-after-matmul missing-branch overwritten-not-accumulated
+    accumulated-twice detached-branch off-by-one-index off-by-one-time regulariser-forgotten
+    regulariser-scale regulariser-on-wrong-parameter relu-mask-from-wrong-tensor relu-mask-inverted
+    epsilon-ignored ddof
+    """.split()  # noqa: SIM905
+)
+
+needs_verify = pytest.mark.skipif(not hasattr(ad, "verify"), reason="autodiff.verify does not exist yet")
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.exhaustive) for k in SEEDS[1:])])
+@pytest.mark.parametrize("network", networks(), ids=lambda network: network.name)
+def test_right_ones_are_right_and_mistakes_are_wrong(network, seed):
+    """By difference quotients of the user's own loss: autodiff has no part in it."""
+    for case in network.cases():
+        found = case.is_wrong(seed)
+        assert bool(found) != case.is_right, f"{case}: {found} {case.edit}"
+
+
+@pytest.mark.parametrize("network", networks(), ids=lambda network: network.name)
+def test_where_a_mistake_is_said_to_be_there_is_a_step_of_that_name(network):
+    for case in network.cases():
+        if not case.is_right:
+            text = Path(case.user.__file__).read_text(encoding="utf-8").replace("'", '"')
+            tree = ast.parse(text)
+            names = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.expr)}
+            names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)} | {"return"}
+            assert any(ast.unparse(ast.parse(at)) in names for at in several(case.edit.at)), case
+
+
+def test_the_benchmark_is_large_and_covers_every_cause():
+    mistakes = [case for case in CASES if not case.is_right]
+    assert len(networks()) >= 16
+    assert len(mistakes) >= 200
+    assert sum(case.is_right for case in CASES) >= 35
+    first = {several(case.edit.cause)[0] for case in mistakes}
+    assert first == CAUSES | {None}
+    assert {cause for case in mistakes for cause in several(case.edit.cause)} == first
+
+
+@needs_verify
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_right], ids=str)
+def test_no_false_alarm(case):
+    one = outcome(case, seed=0)
+    assert not one.false_alarm, str(one)
+    assert one.noted, str(one)
+    assert one.untouched, str(one)
+
+
+@needs_verify
+@pytest.mark.parametrize("case", [case for case in CASES if not case.is_right][::8], ids=str)
+def test_a_mistake_is_detected(case):
+    assert outcome(case, seed=0).detected
+
+
+@needs_verify
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("after_training", [False, True], ids=["random", "trained"])
+@pytest.mark.parametrize("held_out", [False, True], ids=["tuned", "held out"])
+def test_rates(held_out, after_training, capsys):
+    chosen = [case for case in CASES if case.network.held_out == held_out]
+    rates = Rates(tuple(outcome(case, seed, after_training) for case in chosen for seed in SEEDS))
+    with capsys.disabled():
+        print("\n" + table(rates.outcomes))
+    assert rates.share("detected") == 1
+    assert rates.share("located") >= 0.97
+    assert rates.share("cause_right") >= 0.80
+    assert rates.share("cause_wrong") <= 0.02
+    assert rates.share("fixed") >= 0.80
+    assert rates.share("fix_wrong") == 0
+    assert rates.false_alarms == 0

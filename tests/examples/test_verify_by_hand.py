@@ -1,0 +1,50 @@
+"""Every mistake of the notebook is found and named, and its derivation is right."""
+
+import pytest
+
+from examples import verify_by_hand
+
+
+@pytest.fixture(scope="module")
+def told():
+    return dict(zip((f.__name__ for f in verify_by_hand.STORIES), verify_by_hand.reports().values(), strict=True))
+
+
+def test_the_derivation_is_right(told):
+    assert told["one_hidden_layer"].ok
+    assert "loss has shape (3, 1); its sum was checked" in told["one_hidden_layer"].notes
+
+
+@pytest.mark.parametrize(
+    ("story", "causes"),
+    [
+        ("halved_twice", ["factor-2"]),
+        ("forgotten", ["missing-activation-derivative"]),
+        ("another_cells_variable", ["function-returns-global"]),
+        ("deltas_first", ["input-mutated", "aliasing"]),
+    ],
+)
+def test_a_mistake_is_named(told, story, causes):
+    assert told[story].verdict == "wrong"
+    assert told[story].cause in causes
+
+
+def test_the_first_wrong_step(told):
+    assert told["forgotten"].first_wrong == "delta2"
+    assert told["forgotten"].gradients["w2"].digits > 12
+    assert told["forgotten"].fix.startswith("delta2 = np.dot(delta1, w2.T) * ")
+
+
+def test_data_that_a_function_overwrites_are_told_of(told):
+    assert any("leru_prime" in note for note in told["data_of_ones"].notes)
+
+
+def test_the_data_are_left_as_they_were(told):
+    assert verify_by_hand.x.tolist() == [[3, 5], [5, 1], [10, 2]]
+
+
+def test_the_reports_are_saved_as_a_page(tmp_path, capsys):
+    verify_by_hand.main(["--plot", str(tmp_path / "new")])
+    page = (tmp_path / "new" / "verified.html").read_text(encoding="utf-8")
+    assert page.count("<h2>") == len(verify_by_hand.STORIES)
+    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 120

@@ -1,0 +1,1 @@
+"""What reads graphs, and what it reads."""
