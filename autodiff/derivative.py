@@ -31,7 +31,8 @@ def pull(
 
     Visits each node once, the latest first, and so after all that use it. With `record`, which makes a Tensor of a node
     and its value, the rules run on Tensors, and the gradients are graphs themselves. With `release`, what the nodes had
-    saved is dropped on the way; `note` is told the gradient that came to each node. Returned arrays are no views and nobody else's.
+    saved is dropped on the way; `note` is told the gradient that came to each node. Returned arrays are no views and
+    nobody else's.
     """
     found: dict[Source, Any] = {}
     if output.is_leaf:

@@ -10,14 +10,14 @@ The map of the house, in the order in which to read it:
     nn.module      Module, Parameter: what a network is made of, and how its parameters are found, saved and shown
     nn.init        what parameters begin as; seeds
     nn.functional  activations as functions: sigmoid tanh relu softplus softmax log_softmax identity
-    nn.layers      Linear, Sequential, MLP; activations: Sigmoid Tanh ReLU Softplus Softmax LogSoftmax Identity
+    nn.layers      Linear, Dropout, Sequential, MLP; activations: Sigmoid Tanh ReLU Softplus Softmax LogSoftmax Identity
     nn.losses      mse squared_error cross_entropy binary_cross_entropy
     nn.optim       SGD, Adam
     nn.train       TrainStep, fit, History
 """
 
 from nn.functional import identity, log_softmax, relu, sigmoid, softmax, softplus, tanh
-from nn.layers import MLP, Identity, Linear, LogSoftmax, ReLU, Sequential, Sigmoid, Softmax, Softplus, Tanh
+from nn.layers import MLP, Dropout, Identity, Linear, LogSoftmax, ReLU, Sequential, Sigmoid, Softmax, Softplus, Tanh
 from nn.losses import binary_cross_entropy, cross_entropy, mse, squared_error
 from nn.module import Module, Parameter
 from nn.optim import SGD, Adam
@@ -27,6 +27,7 @@ __all__ = [
     "MLP",
     "SGD",
     "Adam",
+    "Dropout",
     "History",
     "Identity",
     "Linear",

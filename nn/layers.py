@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, overload
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from autodiff import Tensor
 from nn import functional
-from nn._check import known, whole
+from nn._check import known, real, shape, whole
 from nn.init import Seed, fan_in_uniform, generator
 from nn.module import Module, Parameter, adopt
 
@@ -127,6 +128,30 @@ class LogSoftmax(Softmax):
 
     def forward(self, x: Any) -> Any:
         return functional.log_softmax(x, axis=self.axis)
+
+
+class Dropout(Module):
+    """In training, x with each element 0 with probability p, else x / (1 - p); in `eval()` mode x itself.
+
+    Each call draws anew from `rng`. Errors: p outside [0, 1). Source: `torch.nn.Dropout`; Srivastava et al. (2014).
+
+    >>> import numpy as np
+    >>> Dropout(0.5, rng=0)(np.ones(6)).tolist()
+    [2.0, 0.0, 0.0, 0.0, 2.0, 2.0]
+    """
+
+    def __init__(self, p: float = 0.5, rng: Seed = None) -> None:
+        self.p = real("p", p, 0, 1)
+        self.rng = generator(rng)
+
+    def forward(self, x: Any) -> Any:
+        if not self.training or not self.p:
+            return x
+        kept = self.rng.random(shape(x)) >= self.p
+        return np.where(kept, x, 0) * (1 / (1 - self.p))
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
 
 
 class Sequential(Module):

@@ -197,7 +197,9 @@ SOURCES = {
     "array": lambda v, u, k: np.arange(1.0, 1 + v.size).reshape(v.shape) / (4 + k),
     "row": lambda v, u, k: np.linspace(-1, 1, v.shape[-1]),
     "list": lambda v, u, k: [k / 3] * v.shape[-1],
-    "anything": lambda v, u, k: (u.ravel() if v.ndim == 1 else u) if u.size else 0.25,  # NumPy lets nothing pass, at times
+    "anything": lambda v, u, k: (
+        (u.ravel() if v.ndim == 1 else u) if u.size else 0.25
+    ),  # NumPy lets nothing pass, at times
     "complex": lambda v, u, k: 0.5j * k,
 }
 

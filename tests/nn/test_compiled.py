@@ -316,3 +316,17 @@ def test_parameters_of_equal_names_and_counters_that_part():
         weights.append([p.numpy() for p in model.parameters()])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_dropout_draws_afresh_in_eager_order(backend):
+    histories = []
+    for each in (None, backend):
+        model = nn.Sequential(nn.Linear(6, 5, rng=0), nn.Dropout(0.4, rng=1), nn.Tanh(), nn.Dropout(0.2, rng=2))
+        model = nn.Sequential(model, nn.Linear(5, 4, rng=3))
+        options = {"epochs": 3, "batch_size": 25, "rng": 4, "progress": False, "compile": each}
+        optimizer = nn.SGD(model.parameters(), 0.1)
+        histories.append(nn.fit(model, X, labels, loss=nn.cross_entropy, optimizer=optimizer, **options).loss)
+    if backend == "numpy":
+        assert histories[0] == histories[1]
+    np.testing.assert_allclose(histories[1], histories[0], rtol=1e-12)

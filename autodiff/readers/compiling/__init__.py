@@ -12,6 +12,7 @@ source      the program as one reads it
 program     the program as it runs, with buffers
 machine     the program for numba: loops, products, memory
 elements    one element of a loop
+module      the module that it is written to
 native      what machine code is made of beside loops
 build       machine code, compiled and kept on disk
 page        which functions have machine code

@@ -21,6 +21,7 @@ import numpy as np
 from ...sites import __library__  # noqa: F401
 from .lines import Line
 from .machine import Machine, Unsupported
+from .module import module_text
 from .program import names_given
 
 VARIABLE = "AUTODIFF_CACHE_DIR"  # where compiled programs are kept; by default the user's cache
@@ -107,7 +108,7 @@ class Native:
         self.name = name
         self.draws = [line.node.primitive for line in draws]
         self.calls = [line.node.keywords["call"] for line in draws]
-        self.text = machine.text([*low.helpers.values()])
+        self.text = module_text(machine, [*low.helpers.values()])
         self.module = load(self.text)
         self.constants = [_ordered(np.asarray(value)) for value in machine.constants.values()]
         self.scalars = [line.shape == () for line in inputs]

@@ -136,10 +136,7 @@ class Program:
 
     def run(self, *given: Any) -> tuple[Any, ...]:
         """The same, of what it captured too, and of numbers as arrays."""
-        try:
-            run = self.idle.pop()
-        except IndexError:
-            run = self.make()
+        run = self._idle()
         found = run(*given)
         self.idle.append(run)
         return found
@@ -148,8 +145,15 @@ class Program:
         """The program with all arguments given but the first ones, and with buffers of its own: for one thread."""
         if self.native is not None:
             return self.native.bound(*rest)
-        run = self.make()
+        run = self._idle()
         return lambda x, y: run(x, y, *rest)
+
+    def _idle(self) -> Callable[..., Any]:
+        """The function with buffers that no call is using."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return self.make()
 
     def guarded_call(self, arrays: Sequence[Any]) -> tuple[Any, ...] | None:
         """The same, of a program that is for some values only; None where these are others."""
@@ -198,6 +202,9 @@ def _kind(array: Any) -> Any:
     return array.shape, array.dtype, getattr(array, "strides", None)
 
 
+RECORDING = threading.RLock()  # one function at a time: random generators are replaced meanwhile
+
+
 class Compiled:
     """A function that runs as a program; see `compile`."""
 
@@ -207,7 +214,6 @@ class Compiled:
         self.programs: dict[Any, Program] = {}
         self.latest: Program | None = None
         self.written: Callable[[Trace], Mapping[int, int]] = lambda _: NOTHING
-        self.lock = threading.RLock()
         functools.update_wrapper(self, f)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
@@ -233,7 +239,7 @@ class Compiled:
         key, given = _key(arguments, keywords, told)
         program = self.programs.get(key)
         if program is None or again or not program.fits():
-            with self.lock:
+            with RECORDING:
                 trace = recorded(self.function, arguments, keywords, told)
                 name = getattr(self.function, "__name__", "function")
                 program = Program(trace, name, self.backend, self.written(trace))
@@ -267,6 +273,10 @@ class Compiled:
             name = getattr(self.function, "__name__", "the function")
             raise RuntimeError(f"compile: {name} was not called yet, so nobody knows the shapes of its arguments")
         return self.latest
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """As a method: the instance is the first argument."""
+        return self if instance is None else functools.partial(self, instance)
 
     def __repr__(self) -> str:
         return f"<compiled {getattr(self.function, '__name__', self.function)}, {len(self.programs)} programs>"
@@ -307,7 +317,10 @@ def compile(f: Callable[..., Any], backend: str = "numpy", *, numbers: Collectio
 
     `.source` is the latest program as one would write it by hand, `.program` the code that runs: the same bits, with
     buffers. Results are fresh arrays. Threads may call it at the same time.
-    Errors: `TracedValueError` where f decides by the value of an array (`if x > 0`), or takes one out (`x.item()`).
+    `backend="numba"` makes machine code of it (`pip install "autodiff[fast]"`), kept on disk in `AUTODIFF_CACHE_DIR`,
+    by default the user's cache; `autodiff/NUMBA.md` lists what has a form there, all else is called as NumPy.
+    Errors: `TracedValueError` where f decides by the value of an array (`if x > 0`), or takes one out (`x.item()`);
+    `BackendError` for what machine code cannot do.
 
     >>> import numpy as np
     >>> from autodiff import value_and_grad

@@ -24,9 +24,10 @@ def _uniform(value: Any) -> Any:
         return None
     if not isinstance(value, np.ndarray) or not value.ndim:
         return value.item()
-    first = cast(Any, value.flat[0])
-    same = first == value.flat[-1] and np.array_equal(value, np.broadcast_to(first, value.shape))
-    return first.item() if same and (first != 0 or not np.signbit(value).any()) else None
+    first: Any = value.flat[0]
+    if first != value.flat[-1] or not np.array_equal(value, np.broadcast_to(first, value.shape)):
+        return None
+    return None if first == 0 and np.signbit(value).any() else cast(Any, value).flat[0].item()
 
 
 class Line:

@@ -6,7 +6,6 @@ Arrays are flat and in C order. What has no form here is called as NumPy does, f
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +22,10 @@ class Unsupported(Exception):
 
 
 class Machine:
-    """The text of a module with `step`, a program as one function for numba, and `run`, many steps.
+    """A program as the body of one function for numba.
 
-    `parameters` are the inputs that it takes, `work` how many elements of each dtype it needs to work in.
+    `work` is how many elements of each dtype it needs to work in, `constants` are arrays that it takes beside its
+    inputs; `fallbacks` are the calls of NumPy in it.
     """
 
     def __init__(
@@ -426,70 +426,3 @@ class Machine:
         name = f"constant{len(self.constants)}"
         self.constants[name] = value
         return name
-
-    # --- the module ---------------------------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> list[str]:
-        """The names of what `step` takes: inputs, constants, room to work in."""
-        return [line.name or "" for line in self.inputs] + [*self.constants] + [f"work_{kind}" for kind in self.work]
-
-    def text(self, definitions: Sequence[str] = ()) -> str:
-        """The module, with the functions that it calls."""
-        body = "\n".join(self.body)
-        helpers = sorted(
-            set(
-                re.findall(
-                    r"\b(exp32|exp64|tanh32|tanh64|gemm32|gemm64|total|row_sums|row_maxima|column_sums|dot_small)\(",
-                    body,
-                )
-            )
-        )
-        head = ["import math", "", "import numpy as np", "from numba import njit, objmode", ""]
-        head += [f"from autodiff.readers.compiling.native import OPTIONS{''.join(f', {h}' for h in helpers)}", "", ""]
-        options = '**OPTIONS | {"nogil": False}' if self.fallbacks else "**OPTIONS"
-        names = ", ".join(["blas32", "blas64", *self.parameters])
-        lines = [*head, *definitions, "", f"@njit({options})", f"def step({names}):"]
-        lines += [f"    {text}" for text in body.splitlines()]
-        return "\n".join(lines) + "\n" + self._loops().replace("**OPTIONS", options)
-
-    def _loops(self) -> str:
-        """`repeat`, many steps on the same data, and `sweep`, one on each minibatch; where steps can follow steps."""
-        numbers = [x for x in self.outputs if x not in self.written and x.dtype is None]
-        given = {x: self.renewed[x].name for x in numbers if x in self.renewed}
-        rest = [x for x in self.outputs if x not in self.written]
-        if not rest or rest[0].shape != () or any(x not in given for x in rest[1:]) or len(self.inputs) < 2:
-            return ""
-        names = ["blas32", "blas64", *self.parameters]
-        update = [f"{given[x]} = found[{i}]" for i, x in enumerate(rest) if x in given]
-        X, y = (self.inputs[0], self.inputs[1])
-        if not (X.shape and y.shape):
-            return ""
-        call = f"found = step({', '.join(names)})"
-        lines = [
-            "",
-            "",
-            "@njit(**OPTIONS)",
-            f"def repeat(losses, {', '.join(names)}):",
-            "    for e in range(losses.size):",
-        ]
-        lines += [f"        {text}" for text in (call, "losses[e] = found[0]", *update)]
-        lines += ["    return found", "", "", "@njit(**OPTIONS)"]
-        lines += [f"def sweep(losses, order, all_{X.name}, all_{y.name}, {', '.join(names)}):"]
-        for x in (X, y):
-            lines.append(
-                f"    from_{x.name}, to_{x.name} = all_{x.name}.reshape(all_{x.name}.size), {x.name}.reshape({x.size})"
-            )
-        lines += [
-            "    for e in range(losses.size):",
-            f"        for i in range({X.shape[0]}):",
-            f"            row = order[e * {X.shape[0]} + i]",
-        ]
-        for x in (X, y):
-            width = x.size // x.shape[0]
-            lines += [
-                f"            for j in range({width}):",
-                f"                to_{x.name}[i * {width} + j] = from_{x.name}[row * {width} + j]",
-            ]
-        lines += [f"        {text}" for text in (call, "losses[e] = found[0]", *update)]
-        return "\n".join([*lines, "    return found"]) + "\n"

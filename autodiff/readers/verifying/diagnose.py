@@ -46,7 +46,11 @@ class Doctor:
         place, target = next(iter(healing.values.items()))
         scope = Scope(self._snapshot(trail, statement, place[1]))
         own = trail._value(place)
-        final = healing.target.kind == "final" or any(node in self.problem.parameters for node in healing.target.nodes) or _of_parameter(healing)
+        final = (
+            healing.target.kind == "final"
+            or any(node in self.problem.parameters for node in healing.target.nodes)
+            or _of_parameter(healing)
+        )
         survivors: list[Candidate] = []
         seen: set[str] = set()
         if not np.any(target):
@@ -148,7 +152,9 @@ class _Names:
         """A factor is called by what it is, not by how it was mended."""
         if cause is None:
             return None
-        if self.factor is not None and (cause.startswith(("factor", "size", "ratio", "mean", "sum")) or cause == "sign"):
+        if self.factor is not None and (
+            cause.startswith(("factor", "size", "ratio", "mean", "sum")) or cause == "sign"
+        ):
             return self._factor(self.factor)
         if cause.startswith(("size", "ratio", "mean", "sum")):
             return None

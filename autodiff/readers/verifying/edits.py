@@ -8,6 +8,7 @@ by computing them.
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import re
 from collections.abc import Iterator
@@ -65,20 +66,42 @@ class Line:
 
 def _loose(text: str) -> bool:
     """Whether a text needs brackets inside another."""
-    return isinstance(ast.parse(f"({text}\n)", mode="eval").body, LOW)
+    return isinstance(_parsed(text), LOW)
+
+
+@functools.lru_cache(4096)
+def _parsed(text: str) -> ast.expr | None:
+    try:
+        return ast.parse(f"({text}\n)", mode="eval").body
+    except SyntaxError:  # `*arrays`, or a generator that shares its brackets with a call
+        return None
 
 
 def product(text: str) -> str:
     """A text as a factor."""
-    tree = ast.parse(f"({text}\n)", mode="eval").body
-    tight = not isinstance(tree, LOW) or (isinstance(tree, ast.BinOp) and isinstance(tree.op, (ast.Mult, ast.Pow, ast.MatMult, ast.Div)))
+    tree = _parsed(text)
+    tight = not isinstance(tree, LOW) or (
+        isinstance(tree, ast.BinOp) and isinstance(tree.op, (ast.Mult, ast.Pow, ast.MatMult, ast.Div))
+    )
     return text if tight else f"({text})"
 
 
 def candidates(text: str, kind: str, scope: Scope, final: bool) -> Iterator[Candidate]:
     """All single edits of an expression. `final`: it is the gradient of a parameter, not a step on the way."""
     line = Line(text)
-    for edit in (_signs, _slopes, _factors, _renamed, _transposed, _products, _reductions, _literals, _masks, _terms, _others):
+    for edit in (
+        _signs,
+        _slopes,
+        _factors,
+        _renamed,
+        _transposed,
+        _products,
+        _reductions,
+        _literals,
+        _masks,
+        _terms,
+        _others,
+    ):
         yield from edit(line, scope, final)
 
 
@@ -113,11 +136,16 @@ def _slopes(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 cause = _slope_cause(line.of(factor), value, applied, scope)
                 for text in applied.ways:
                     yield Candidate(line.replaced(factor, product(text)), cause)
-    places = [line.tree, *[n for n in line.nodes() if n is not line.tree and isinstance(n, (ast.Name, ast.Attribute, ast.Subscript))]]
+    places = [
+        line.tree,
+        *[n for n in line.nodes() if n is not line.tree and isinstance(n, (ast.Name, ast.Attribute, ast.Subscript))],
+    ]
     for node in places:
         for applied in scope.applied:
             for text in applied.ways:
-                yield Candidate(line.replaced(node, f"{product(line.of(node))} * {product(text)}"), "missing-activation-derivative")
+                yield Candidate(
+                    line.replaced(node, f"{product(line.of(node))} * {product(text)}"), "missing-activation-derivative"
+                )
 
 
 def _mentions_slope(text: str) -> bool:
@@ -257,13 +285,25 @@ def _renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 def _rename_cause(line: Line, node: Any, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
     around = _enclosing(line, node)
     for applied in scope.applied:
-        if same(other, applied.z_value) and applied.a is not None and same(value, scope.arrays[applied.a]) and around in ("call", "factor"):
+        if (
+            same(other, applied.z_value)
+            and applied.a is not None
+            and same(value, scope.arrays[applied.a])
+            and around in ("call", "factor")
+        ):
             return "activation-derivative-at-activation"
-        if applied.a is not None and same(other, scope.arrays[applied.a]) and same(value, applied.z_value) and around in ("call", "factor"):
+        if (
+            applied.a is not None
+            and same(other, scope.arrays[applied.a])
+            and same(value, applied.z_value)
+            and around in ("call", "factor")
+        ):
             return "output-form-on-preactivation"
     if around == "mask":
         return "relu-mask-from-wrong-tensor"
-    if around in ("call", "factor") and any(same(value, x.z_value) or (x.a and same(value, scope.arrays[x.a])) for x in scope.applied):
+    if around in ("call", "factor") and any(
+        same(value, x.z_value) or (x.a and same(value, scope.arrays[x.a])) for x in scope.applied
+    ):
         return "activation-derivative-of-wrong-layer"
     if np.shape(value) == np.shape(other) and np.ndim(value) and _near(value, other):
         return "updated-weights"
@@ -299,7 +339,20 @@ def _enclosing(line: Line, node: Any) -> str:
     return ""
 
 
-_LINEAR = {"sum", "mean", "dot", "reshape", "transpose", "copy", "array", "asarray", "float", "len", "multiply", "matmul"}
+_LINEAR = {
+    "sum",
+    "mean",
+    "dot",
+    "reshape",
+    "transpose",
+    "copy",
+    "array",
+    "asarray",
+    "float",
+    "len",
+    "multiply",
+    "matmul",
+}
 
 
 def _shifted(line: Line, node: ast.Subscript) -> Iterator[Candidate]:
@@ -342,11 +395,22 @@ def _products(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         left, right, matrix = (*map(line.of, parts), _is_matrix(node))
         if matrix:
             yield Candidate(line.replaced(node, f"{product(left)} * {product(right)}"), "matmul-for-elementwise")
-            for a, b in ((right, left), (f"{_tight(right)}.T", f"{_tight(left)}.T"), (f"{_tight(left)}.T", right), (left, f"{_tight(right)}.T")):
-                yield Candidate(line.replaced(node, f"np.dot({a}, {b})"), "gradient-transposed" if a != left else "weight-not-transposed")
+            for a, b in (
+                (right, left),
+                (f"{_tight(right)}.T", f"{_tight(left)}.T"),
+                (f"{_tight(left)}.T", right),
+                (left, f"{_tight(right)}.T"),
+            ):
+                yield Candidate(
+                    line.replaced(node, f"np.dot({a}, {b})"),
+                    "gradient-transposed" if a != left else "weight-not-transposed",
+                )
         else:
             for a, b in ((left, right), (right, left), (left, f"{_tight(right)}.T"), (f"{_tight(left)}.T", right)):
-                yield Candidate(line.replaced(node, f"np.dot({a}, {b})"), "elementwise-after-matmul" if final else "matmul-for-elementwise")
+                yield Candidate(
+                    line.replaced(node, f"np.dot({a}, {b})"),
+                    "elementwise-after-matmul" if final else "matmul-for-elementwise",
+                )
             yield from _regrouped(line, node, parts)
         yield Candidate(line.replaced(node, left), None)
         yield Candidate(line.replaced(node, right), None)
@@ -426,7 +490,9 @@ def _literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         value, parent = node.value, line.parents.get(node)
         for new in (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7):
             if new != value:
-                yield Candidate(line.replaced(node, repr(new) if new >= 0 else f"({new})"), _literal_cause(line, node, parent))
+                yield Candidate(
+                    line.replaced(node, repr(new) if new >= 0 else f"({new})"), _literal_cause(line, node, parent)
+                )
 
 
 def _literal_cause(line: Line, node: Any, parent: Any) -> str | None:
@@ -434,7 +500,11 @@ def _literal_cause(line: Line, node: Any, parent: Any) -> str | None:
         return "ddof"
     if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
         return "off-by-one-index"
-    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow) or (isinstance(parent, ast.Call) and _called(parent) == "power"):
+    if (
+        isinstance(parent, ast.BinOp)
+        and isinstance(parent.op, ast.Pow)
+        or (isinstance(parent, ast.Call) and _called(parent) == "power")
+    ):
         return "wrong-local-derivative"
     return "ratio"
 
@@ -458,18 +528,25 @@ def _terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             yield Candidate(line.replaced(node, line.of(left)), _dropped_cause(line.of(right), scope))
             if isinstance(node.op, ast.Add):
                 yield Candidate(line.replaced(node, line.of(right)), _dropped_cause(line.of(left), scope))
-    places = [line.tree, *(n for n in line.nodes() if isinstance(n, (ast.Name, ast.Attribute)) and not _is_function(line, n))]
+    places = [
+        line.tree,
+        *(n for n in line.nodes() if isinstance(n, (ast.Name, ast.Attribute)) and not _is_function(line, n)),
+    ]
     for node in places[:12]:
         text, value = line.of(node), evaluated(line.of(node), scope)
         for name, other in scope.arrays.items():
             if np.shape(other) == np.shape(value):
                 yield Candidate(line.replaced(node, f"{text} + {name}"), "missing-branch")
-                yield Candidate(line.replaced(node, f"{text} - {name}"), "missing-target" if _is_target(name) else "missing-branch")
+                yield Candidate(
+                    line.replaced(node, f"{text} - {name}"), "missing-target" if _is_target(name) else "missing-branch"
+                )
                 for number in scope.numbers:
                     for factor in (number, f"2 * {number}", f"{number} / 2"):
                         yield Candidate(line.replaced(node, f"{text} + {factor} * {name}"), "regulariser-forgotten")
                     for size in scope.sizes.values():
-                        yield Candidate(line.replaced(node, f"{text} + {number} / {size} * {name}"), "regulariser-forgotten")
+                        yield Candidate(
+                            line.replaced(node, f"{text} + {number} / {size} * {name}"), "regulariser-forgotten"
+                        )
 
 
 def _is_target(name: str) -> bool:
@@ -521,7 +598,11 @@ def _called(node: Any) -> str:
 
 
 def _is_numpy(node: Any) -> bool:
-    return isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "numpy")
+    return (
+        isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id in ("np", "numpy")
+    )
 
 
 def _is_function(line: Line, node: Any) -> bool:
@@ -529,7 +610,9 @@ def _is_function(line: Line, node: Any) -> bool:
     parent = line.parents.get(node)
     if isinstance(parent, ast.Attribute):
         grand = line.parents.get(parent)
-        return (isinstance(grand, ast.Call) and grand.func is parent and line.of(node) in ("np", "numpy")) or line.of(node) in ("np", "numpy", "self", "math")
+        return (isinstance(grand, ast.Call) and grand.func is parent and line.of(node) in ("np", "numpy")) or line.of(
+            node
+        ) in ("np", "numpy", "self", "math")
     return isinstance(parent, ast.Call) and parent.func is node
 
 

@@ -104,7 +104,6 @@ class Calls(ast.NodeTransformer):
         site = ast.Constant(next(_sites))
         return ast.copy_location(ast.Call(_hook("call"), [site, node.func, *node.args], node.keywords), node)
 
-
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.value, ast.Attribute) and node.value.attr in ("c_", "r_"):
@@ -198,7 +197,7 @@ class Instrument(Calls):
         elif isinstance(value, ast.Dict):
             keys = [ast.literal_eval(k) if isinstance(k, ast.Constant) else name for k in value.keys]
             value.values = [self._returned(node, v, str(k)) for k, v in zip(keys, value.values, strict=True)]
-        elif not isinstance(value, (ast.Name, ast.Constant, ast.Attribute)):
+        elif not isinstance(value, (ast.Name, ast.Constant, ast.Attribute, ast.Subscript)):
             return self._hooked(node, value, "return", [name])
         return value
 

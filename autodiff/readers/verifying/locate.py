@@ -11,7 +11,11 @@ right step has is allowed.
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import functools
 import itertools
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Graph, Node
+from ...rules.shape import identity
 from ...tensor import Tensor
 from .problem import Problem
 from .program import Record, node_places
@@ -28,6 +33,7 @@ from .truth import Look, compared, largest
 
 Place = tuple[int, int, tuple[Any, ...]]
 Values = dict[Place, Any]
+LOOP = 6  # values that one line makes in a loop: not each is a candidate for each step
 EXACT = 1e-9  # how well two values must agree to be one
 
 
@@ -66,17 +72,18 @@ class Trail:
         seen = [r for r in self.look.traced.run.records if isinstance(r.value, Node)]
         self.nodes: dict[Place, Node] = {r.place: r.value for r in seen}
         ahead = set(Graph([self.look.output]).nodes) | set(self.look.forward)
-        self.forward = {place for place, node in self.nodes.items() if node in ahead}
-        self.named: dict[Node, str] = {}
-        for record in seen:
+        self.forward = self._computed_ahead(ahead, seen)
+        self.known_as: dict[Node, list[str]] = defaultdict(list)
+        for record in sorted(seen, key=lambda record: len(record.stack)):
             if record.value in ahead and self.problem.program.statements[record.statement].kind != "return":
-                self.named.setdefault(record.value, record.name)
+                self.known_as[record.value].append(record.name)
         for node in self.look.forward:
             if node.is_leaf and node.variable and node.variable.name:
-                self.named.setdefault(node, node.variable.name)
+                self.known_as[node].append(node.variable.name)
+        self.named = {node: names[0] for node, names in self.known_as.items()}
         self.groups = self._groups()
         self.steps: dict[int, list[Record]] = defaultdict(list)
-        for record in self.look.plain.run.records:
+        for record in self._made():
             if record.place not in self.forward:
                 self.steps[record.statement].append(record)
         self.position = {r.place: i for i, r in enumerate(self.look.plain.run.records)}
@@ -89,6 +96,42 @@ class Trail:
         for node, place in node_places(self.look.traced.run, made).items():
             groups[place].append(node)
         return groups
+
+    @staticmethod
+    def _computed_ahead(ahead: set[Node], records: Sequence[Record]) -> set[Place]:
+        """The steps of the forward pass; a value of it that gets another name afterwards is a step of the derivation."""
+        first: dict[Node, int] = {}
+        for i, record in enumerate(records):
+            if record.value in ahead:
+                first.setdefault(record.value, i)
+        end = max(first.values(), default=-1)
+        return {r.place for i, r in enumerate(records) if r.value in ahead and (i <= end or first[r.value] == i)}
+
+    def _made(self) -> list[Record]:
+        """The records of values where they were made: not where a function's result is only passed on."""
+        records, statements = self.look.plain.run.records, self.problem.program.statements
+        last: dict[Any, tuple[int, Record]] = {}
+        kept: dict[int, Record] = {}
+        for i, record in enumerate(records):
+            key = self._identity(record)
+            kind, expression = statements[record.statement].kind, statements[record.statement].expression
+            earlier = last.get(key)
+            if earlier and statements[earlier[1].statement].kind == "return" and kind != "return":
+                kept.pop(earlier[0], None)  # the name at the caller says more
+            elif (
+                earlier
+                and kind in ("return", "=")
+                and isinstance(expression, (ast.Call, ast.Tuple, ast.Dict, ast.List))
+            ):
+                continue
+            kept[i] = record
+            last[key] = (i, record)
+        return list(kept.values())
+
+    def _identity(self, record: Record) -> Any:
+        """What is equal for a value and its aliases."""
+        node = self.nodes.get(record.place)
+        return node if node is not None else (record.value.shape, record.value.tobytes())
 
     # --- which steps matter ---
 
@@ -135,14 +178,15 @@ class Trail:
     def _sequences(self, records: Sequence[Record], shapes: Sequence[Any]) -> Iterator[Target]:
         n, adjoints = len(records), self.look.adjoints
         if n == 1:
-            for node, value in reversed(adjoints.items()):
-                if value.shape == shapes[0]:
-                    yield Target((value,), (node,))
-            for node, value in reversed(adjoints.items()):
+            for node in self.single:
+                if adjoints[node].shape == shapes[0]:
+                    yield Target((adjoints[node],), (node,))
+            for node in self.single:
+                value = adjoints[node]
                 if value.ndim == 2 and value.T.shape == shapes[0] != value.shape:
                     yield Target((value.T,), (node,))
         else:
-            for nodes in self.groups.values():
+            for nodes in sorted(self.groups.values(), key=lambda nodes: nodes[0] not in self.known_as):
                 for chosen in _alignments(nodes, n):
                     values = tuple(adjoints[node] for node in chosen)
                     if [v.shape for v in values] == list(shapes):
@@ -168,27 +212,32 @@ class Trail:
                 if [v.shape for v in values] == list(shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
 
-    @property
+    @functools.cached_property
+    def single(self) -> list[Node]:
+        """The values whose derivative a step may be, the last first; of a long loop the first and the last."""
+        left_out = {node for nodes in self.groups.values() if len(nodes) > LOOP for node in nodes[1:-1]}
+        nodes = [node for node in reversed(self.look.adjoints) if node not in left_out]
+        return sorted(nodes, key=lambda node: node not in self.known_as)
+
+    @functools.cached_property
     def places(self) -> dict[Node, Any]:
         """The group of each node."""
         return {node: place for place, nodes in self.groups.items() for node in nodes}
 
-    @property
+    @functools.cached_property
     def uses(self) -> dict[tuple[Node, Node], Any]:
         """For each value that is used more than once, what comes from each use."""
-        if not hasattr(self, "_found_uses"):
-            parts: dict[tuple[Node, Node], Any] = {}
-            count: dict[Node, int] = defaultdict(int)
-            for consumer in self.look.forward:
-                if consumer.is_leaf or consumer not in self.look.adjoints or consumer.saved is None:
-                    continue
-                for x, gx in consumer.rule.pull(consumer, consumer.saved, self.look.adjoints[consumer]):
-                    gx = np.asarray(gx)
-                    if gx.shape == x.shape:
-                        parts[x, consumer] = parts[x, consumer] + gx if (x, consumer) in parts else gx
-                        count[x] += 1
-            self._found_uses = {key: value for key, value in parts.items() if count[key[0]] > 1}
-        return self._found_uses
+        parts: dict[tuple[Node, Node], Any] = {}
+        count: dict[Node, int] = defaultdict(int)
+        for consumer in self.look.forward:
+            if consumer.is_leaf or consumer not in self.look.adjoints or consumer.saved is None:
+                continue
+            for x, gx in consumer.rule.pull(consumer, consumer.saved, self.look.adjoints[consumer]):
+                gx = np.asarray(gx)
+                if gx.shape == x.shape:
+                    parts[x, consumer] = parts[x, consumer] + gx if (x, consumer) in parts else gx
+                    count[x] += 1
+        return {key: value for key, value in parts.items() if count[key[0]] > 1}
 
     def _forward_values(self, records: Sequence[Record], shapes: Sequence[Any]) -> Iterator[Target]:
         """The values of the forward pass of the same name, where a derivation computes them again."""
@@ -210,7 +259,9 @@ class Trail:
                     rows = [np.take(value, i, axis) for i in range(n)]
                     for order in (rows, rows[::-1]):
                         if all(row.size == np.prod(s, dtype=int) for row, s in zip(order, shapes, strict=True)):
-                            yield Target(tuple(row.reshape(s) for row, s in zip(order, shapes, strict=True)), (node,), "row")
+                            yield Target(
+                                tuple(row.reshape(s) for row, s in zip(order, shapes, strict=True)), (node,), "row"
+                            )
 
     # --- healing ---
 
@@ -218,33 +269,71 @@ class Trail:
         """All healings that mend some of the wrong gradients and break none."""
         right = [name for name in self.look.true if name not in wrong]
         found: list[Healing] = []
-        attested = {1.0}
-        for order, statement in enumerate(self.relevant(wrong)):
+        relevant = self.relevant(wrong)
+        attested = {1.0}.union(*(self._factors(k) for k in self.relevant(right) if k not in relevant))
+        for statement in relevant:
             for records, target in self.targets(statement):
                 if time.monotonic() > self.deadline:
                     return found
                 for factor in attested:
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
                     if target.kind != "value" or factor == 1.0:
-                        healing = self._tried(statement, target, values, wrong, right, order)
+                        healing = self._tried(statement, target, values, wrong, right)
                         if healing:
-                            healing.factor = factor
+                            healing.factor *= factor
+                            if self._is_parameter(target.nodes[0]):
+                                healing.penalty = 2
                             found.append(healing)
-            attested |= self._factors(statement)
+            if not any(healing.statement == statement for healing in found):
+                attested |= self._factors(statement)
         return found + self._finals(wrong, right)
 
     def _tried(
-        self, statement: int, target: Target, values: Values, wrong: Sequence[str], right: Sequence[str], order: int
+        self,
+        statement: int,
+        target: Target,
+        values: Values,
+        wrong: Sequence[str],
+        right: Sequence[str],
+        again: bool = True,
     ) -> Healing | None:
-        if all(same(self._value(place), value) for place, value in values.items()):
+        differing = [self.position[place] for place, value in values.items() if not same(self._value(place), value)]
+        if not differing:
             return None
         outcome = self.problem.run(self.look.point, heal={**self.healed, **values}, record=False)
-        if outcome.error is not None:
+        if outcome.error is not None or any(not self.agrees(name, outcome.gradients[name]) for name in right):
             return None
         mended = frozenset(name for name in wrong if self.agrees(name, outcome.gradients[name]))
-        if not mended or any(not self.agrees(name, outcome.gradients[name]) for name in right):
+        if mended:
+            return Healing(statement, target, values, mended, order=min(differing))
+        factor = self._needed(values, outcome.gradients, wrong) if again and target.kind in ("adjoint", "row") else None
+        if factor is None:
             return None
-        return Healing(statement, target, values, mended, order=order)
+        values = {place: factor * value for place, value in values.items()}
+        healing = self._tried(statement, target, values, wrong, right, again=False)
+        if healing:
+            healing.factor, healing.penalty = factor, 1
+        return healing
+
+    def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
+        """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""
+        without = {place: np.zeros_like(value) for place, value in values.items()}
+        outcome = self.problem.run(self.look.point, heal={**self.healed, **without}, record=False)
+        if outcome.error is not None:
+            return None
+        factors: set[float | None] = set()
+        for name in wrong:
+            rest = outcome.gradients[name]
+            with contextlib.suppress(TypeError, ValueError):
+                part = np.asarray(gradients[name]) - rest
+                if np.any(part):
+                    factors.add(ratio(self.look.true[name] - rest, part))
+        return factors.pop() if len(factors) == 1 else None
+
+    @staticmethod
+    def _is_parameter(node: Any) -> bool:
+        """Whether it is a parameter itself, or the copy of it that the program works on."""
+        return isinstance(node, Node) and (node.is_leaf or (node.primitive.function is identity))
 
     def _value(self, place: Place) -> Any:
         return self.look.plain.run.records[self.position[place]].value
@@ -256,15 +345,17 @@ class Trail:
     def _finals(self, wrong: Sequence[str], right: Sequence[str]) -> list[Healing]:
         """The statements that assigned the wrong gradients themselves, which the true ones heal."""
         found: list[Healing] = []
+        made = [record for records in self.steps.values() for record in records]
+        made.sort(key=lambda record: self.position[record.place])
         for name in wrong:
-            hand, true = self.look.plain.gradients[name], self.look.true[name]
-            for record in reversed(self.look.plain.run.records):
-                if record.place not in self.forward and same(record.value, np.asarray(hand)):
-                    shaped = true if np.shape(record.value) != true.shape else true.reshape(np.shape(record.value))
+            hand, true = np.asarray(self.look.plain.gradients[name]), self.look.true[name]
+            for record in made:
+                if same(record.value, hand):
+                    shaped = true if hand.size != true.size else true.reshape(hand.shape)
                     target = Target((shaped,), (name,), "final")
-                    healing = self._tried(record.statement, target, {record.place: shaped}, wrong, right, 10_000)
+                    healing = self._tried(record.statement, target, {record.place: shaped}, wrong, right)
                     if healing:
-                        healing.order = self.position[record.place] + 1000
+                        healing.penalty = 2
                         found.append(healing)
                         break
         return found
@@ -278,12 +369,13 @@ class Trail:
                     found.add(factor)
         return {f for f in found if f != 1.0 and abs(f) > 1e-6}
 
-    def exact(self, statement: int) -> list[Any]:
-        """The nodes whose true derivatives a statement's values are."""
+    def exact(self, statement: int, factor: float = 1.0) -> list[Any]:
+        """The nodes whose true derivatives a statement's values are, but for a factor."""
         return [
             target.nodes[0]
             for records, target in self.targets(statement)
-            if target.kind == "adjoint" and all(same(r.value, v) for r, v in zip(records, target.values, strict=True))
+            if target.kind == "adjoint"
+            and all(same(r.value, factor * v) for r, v in zip(records, target.values, strict=True))
         ]
 
     def meaning(self, healing: Healing) -> str:
@@ -307,15 +399,43 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
         return []
     most = max(len(h.mended) for h in healings)
     best = [h for h in healings if len(h.mended) == most]
+    best = [h for h in best if h.penalty == min(h.penalty for h in best) or h.penalty == 2]
     exact = {h.statement: bool(trail.exact(h.statement)) for h in best}
     later = {k for k in exact if exact[k] and _turned_right(trail, k)}
-    kept = [h for h in best if h.statement not in later] or best
+    innocent = later | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
+    kept = [h for h in best if h.statement not in innocent] or [h for h in best if h.statement not in later] or best
     last: dict[Any, int] = {}
     for h in kept:
-        node = (h.target.nodes[0], h.target.kind == "value", h.factor)
-        last[node] = max(last.get(node, -1), h.order)
-    kept = [h for h in kept if last[h.target.nodes[0], h.target.kind == "value", h.factor] == h.order]
-    return sorted(kept, key=lambda h: (h.order, h.factor != 1.0)) + [h for h in best if h not in kept]
+        last[_wish(h)] = max(last.get(_wish(h), -1), h.order)
+    kept = [h for h in kept if last[_wish(h)] == h.order or not trail.exact(h.statement, h.factor)]
+    kept.sort(
+        key=lambda h: (h.penalty, not _fits_name(trail, h.statement, h.target.nodes[0]), h.order, h.factor != 1.0)
+    )
+    return kept + [h for h in best if h not in kept]
+
+
+def _fits_name(trail: Trail, statement: int, node: Any) -> bool:
+    """Whether a step is called after a value, as dz1 and z1_grad after z1."""
+    names = [node] if isinstance(node, str) else trail.known_as.get(node, [])
+    own = bare(trail.problem.program.statements[statement].names[0])
+    return own in {re.sub(r".*\.|[\[\"'\]]", "", name) for name in names}
+
+
+def bare(name: str) -> str:
+    """`z1` of `dz1`, `self.dz1`, `grad_z1`, `z1_grad` and `grads["dz1"]`."""
+    word = re.sub(r".*\.|.*\[[\"']|[\"'\]]", "", name)
+    return re.sub(r"^(d|D|g|grad|nabla|delta)_?(?=.)|_?(grad|gred|gradient)$", "", word)
+
+
+def _says_what_it_is(trail: Trail, statement: int) -> bool:
+    """Whether a step is exactly the derivative that its name promises."""
+    return any(_fits_name(trail, statement, node) for node in trail.exact(statement))
+
+
+def _wish(healing: Healing) -> Any:
+    """What a healed statement should be: of two that should be the same, the later one is wrong."""
+    node = healing.target.nodes[0]
+    return node, healing.target.kind, healing.factor
 
 
 def _turned_right(trail: Trail, statement: int) -> bool:
@@ -332,15 +452,23 @@ def _turned_right(trail: Trail, statement: int) -> bool:
 
 
 def _alignments(items: Sequence[Any], n: int) -> Iterator[tuple[Any, ...]]:
-    """Ways to deal out the values of a loop to the n runs of another: in its order, or backwards, one or two left out."""
-    extra = len(items) - n
-    if n == 0 or extra < 0 or extra > 2:
+    """Ways to deal out the values of one loop to the n runs of another: in its order or backwards, one or two left out.
+
+    Loops may stand in an outer loop, over samples, say: then block by block.
+    """
+    if not n or len(items) < n:
         return
-    for start in {0, extra}:
-        chosen = tuple(items[start : start + n])
-        yield chosen
-        if n > 1:
-            yield chosen[::-1]
+    for blocks in (d for d in range(1, n + 1) if n % d == 0 == len(items) % d):
+        size, wanted = len(items) // blocks, n // blocks
+        extra = size - wanted
+        if extra > 2 and (blocks == 1 or wanted > 1):
+            continue
+        for start in range(size) if wanted == 1 else sorted({0, extra}):
+            parts = [items[b * size + start : b * size + start + wanted] for b in range(blocks)]
+            for order in (parts, [part[::-1] for part in parts], [part[::-1] for part in parts[::-1]]):
+                yield tuple(item for part in order for item in part)
+                if n == 1:
+                    break
 
 
 def same(a: Any, b: Any) -> bool:
@@ -357,8 +485,11 @@ def ratio(a: Any, b: Any) -> float | None:
     if a.shape != b.shape or not a.size or not np.any(b):
         return None
     where = np.unravel_index(np.argmax(np.abs(b)), b.shape)
-    factor = float(a[where] / b[where])
-    factor = round(factor, 12) if abs(factor) > 1e-3 else factor
+    with np.errstate(all="ignore"):
+        factor = float(a[where] / b[where])
+    if not np.isfinite(factor):
+        return None
+    whole = round(factor) if abs(factor) >= 1 else round(1 / factor) if factor else 0
+    if whole and abs(abs(factor) - (abs(whole) if abs(factor) >= 1 else 1 / abs(whole))) < 1e-9 * abs(factor):
+        factor = float(whole) if abs(factor) >= 1 else 1 / whole
     return factor if factor and same(a, factor * b) else None
-
-

@@ -168,7 +168,9 @@ def _argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str
     try:
         bound = inspect.signature(f).bind(*arguments)
     except TypeError as error:
-        raise GradientError(f"verify: {getattr(f, '__name__', 'the function')} does not take these arguments: {error}") from None
+        raise GradientError(
+            f"verify: {getattr(f, '__name__', 'the function')} does not take these arguments: {error}"
+        ) from None
     except ValueError:
         return [f"argument{i}" for i in range(len(arguments))]
     names: list[str] = []
@@ -200,7 +202,9 @@ def _flat(structure: Any, path: str = "") -> dict[str, Any]:
         items = [(f".{name}", getattr(structure, name)) for name in structure._fields]
     elif isinstance(structure, (list, tuple)):
         items = [(f"[{i}]", value) for i, value in enumerate(structure)]
-    elif not isinstance(structure, (type, np.ndarray, np.generic, Tensor, float, int)) and hasattr(structure, "__dict__"):
+    elif not isinstance(structure, (type, np.ndarray, np.generic, Tensor, float, int)) and hasattr(
+        structure, "__dict__"
+    ):
         items = [(f".{name}", value) for name, value in vars(structure).items()]
     else:
         return {path: structure}
@@ -269,7 +273,11 @@ def _by_name(key: str, candidates: Mapping[str, Any]) -> str | None:
     for name in candidates:
         last, rest = re.findall(r"\w+", name)[-1], re.findall(r"[^\W\d]\w*", name)
         word = re.findall(r"\w+", key)[-1] if last.isdigit() else words[-1]
-        if word in (last, name) or _bare(word) == last or (last.isdigit() and word == last and _bare(words[-1]) in rest):
+        if (
+            word in (last, name)
+            or _bare(word) == last
+            or (last.isdigit() and word == last and _bare(words[-1]) in rest)
+        ):
             return name
     return None
 

@@ -93,7 +93,9 @@ class Scope:
                 found[name] = value
             elif hasattr(value, "__dict__") and not isinstance(value, type) and name == "self":
                 methods = inspect.getmembers(type(value), inspect.isfunction)
-                bound = {f"self.{n}": getattr(value, n) for n, m in methods if not n.startswith("__") and _takes_one(m, 2)}
+                bound = {
+                    f"self.{n}": getattr(value, n) for n, m in methods if not n.startswith("__") and _takes_one(m, 2)
+                }
                 found |= bound
         return found
 
@@ -108,9 +110,18 @@ class Scope:
                 for activation in ACTIVATIONS:
                     expected = activation.value(z_value)
                     for a, a_value in self.arrays.items():
-                        if a != z and a_value.shape == z_value.shape and same(a_value, expected) and not same(a_value, z_value):
+                        if (
+                            a != z
+                            and a_value.shape == z_value.shape
+                            and same(a_value, expected)
+                            and not same(a_value, z_value)
+                        ):
                             slope = activation.slope(z_value)
-                            texts = (*self._own(z, a, slope), activation.from_a.format(a=a), activation.from_z.format(z=z))
+                            texts = (
+                                *self._own(z, a, slope),
+                                activation.from_a.format(a=a),
+                                activation.from_z.format(z=z),
+                            )
                             found.append(Applied(activation, z, a, z_value, slope, texts))
         return found
 
@@ -127,7 +138,11 @@ class Scope:
             value = f(np.array(self.arrays[argument]))
         except Exception:
             return None
-        return np.asarray(value) * 1.0 if isinstance(value, (np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "fiub" else None
+        return (
+            np.asarray(value) * 1.0
+            if isinstance(value, (np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "fiub"
+            else None
+        )
 
     @functools.cached_property
     def sizes(self) -> dict[int, str]:

@@ -93,7 +93,9 @@ class _Examination:
             if len(self.fresh) < self.count:
                 with contextlib.suppress(Exception):
                     look = looked(self.problem, point)
-                    if np.isfinite(number(look.plain.loss)) and all(np.isfinite(largest(t)) for t in look.true.values()):
+                    if np.isfinite(number(look.plain.loss)) and all(
+                        np.isfinite(largest(t)) for t in look.true.values()
+                    ):
                         self.fresh.append(look)
         self.looks += self.fresh
 
@@ -104,7 +106,10 @@ class _Examination:
 
     def _known(self) -> bool:
         """Whether an error would have shown."""
-        return all(any(look.agreement[name].resolution < self._threshold(look) for look in self.looks) for name in self.problem.parameters)
+        return all(
+            any(look.agreement[name].resolution < self._threshold(look) for look in self.looks)
+            for name in self.problem.parameters
+        )
 
     def _threshold(self, look: Look) -> float:
         return max(UNKNOWN, 1e-2 if any(np.asarray(h).dtype == np.float32 for h in look.hand.values()) else 0)
@@ -154,16 +159,27 @@ class _Examination:
         record = trail.look.plain.run.records[trail.position[place]]
         fix = statement.with_expression(diagnosis.edit.text) if diagnosis.edit else None
         meaning = trail.meaning(diagnosis.healing)
-        return Mistake(record.name, statement, meaning, diagnosis.cause, "", fix, tuple(sorted(diagnosis.healing.mended)))
+        return Mistake(
+            record.name, statement, meaning, diagnosis.cause, "", fix, tuple(sorted(diagnosis.healing.mended))
+        )
 
     # --- telling ---
 
     def _told(self, verdict: str, mistakes: Sequence[Mistake] = ()) -> Findings:
-        worst = {
-            name: max((look.agreement[name] for look in self.looks), key=lambda a: (not a.right, a.resolution, a.error / (a.size or 1)))
-            for name in self.problem.parameters
-        } if self.looks else {}
-        code = getattr(self.problem.f, "__code__", None) or getattr(getattr(self.problem.f, "__func__", None), "__code__", None)
+        worst = (
+            {
+                name: max(
+                    (look.agreement[name] for look in self.looks),
+                    key=lambda a: (not a.right, a.resolution, a.error / (a.size or 1)),
+                )
+                for name in self.problem.parameters
+            }
+            if self.looks
+            else {}
+        )
+        code = getattr(self.problem.f, "__code__", None) or getattr(
+            getattr(self.problem.f, "__func__", None), "__code__", None
+        )
         if self.untraced:
             self.notes.append(self.untraced)
         return Findings(

@@ -1,0 +1,73 @@
+"""The module that a program for numba is written to: `step`, and where steps can follow steps, the loops around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .lines import Line
+from .machine import Machine
+
+HELPERS = r"\b(exp32|exp64|tanh32|tanh64|gemm32|gemm64|total|row_sums|row_maxima|column_sums|dot_small)\("
+
+REPEAT = """\
+
+
+@njit(**OPTIONS)
+def repeat(losses, {names}):
+    for e in range(losses.size):
+        found = step({names})
+        losses[e] = found[0]
+{update}    return found
+"""
+
+SWEEP = """\
+
+
+@njit(**OPTIONS)
+def sweep(losses, order, all_{X}, all_{y}, {names}):
+    from_{X}, to_{X} = all_{X}.reshape(all_{X}.size), {X}.reshape({X}.size)
+    from_{y}, to_{y} = all_{y}.reshape(all_{y}.size), {y}.reshape({y}.size)
+    for e in range(losses.size):
+        for i in range({rows}):
+            row = order[e * {rows} + i]
+            for j in range({X_width}):
+                to_{X}[i * {X_width} + j] = from_{X}[row * {X_width} + j]
+            for j in range({y_width}):
+                to_{y}[i * {y_width} + j] = from_{y}[row * {y_width} + j]
+        found = step({names})
+        losses[e] = found[0]
+{update}    return found
+"""
+
+
+def module_text(machine: Machine, definitions: Sequence[str] = ()) -> str:
+    """The module, with the functions that the program calls as NumPy does."""
+    body = "\n".join(machine.body)
+    helpers = "".join(f", {helper}" for helper in sorted(set(re.findall(HELPERS, body))))
+    constants, room = [*machine.constants], [f"work_{kind}" for kind in machine.work]
+    names = ", ".join(["blas32", "blas64", *(line.name or "" for line in machine.inputs), *constants, *room])
+    head = ["import math", "", "import numpy as np", "from numba import njit, objmode", ""]
+    head += [f"from autodiff.readers.compiling.native import OPTIONS{helpers}", "", "", *definitions, ""]
+    lines = [*head, "@njit(**OPTIONS)", f"def step({names}):", *(f"    {text}" for text in body.splitlines())]
+    text = "\n".join(lines) + "\n" + _loops(machine, names)
+    return text.replace("**OPTIONS", '**OPTIONS | {"nogil": False}') if machine.fallbacks else text
+
+
+def _loops(machine: Machine, names: str) -> str:
+    """`repeat`, many steps on the same data, and `sweep`, one on each minibatch; nothing where steps cannot follow."""
+    results = [x for x in machine.outputs if x not in machine.written]
+    given = {x: machine.renewed[x].name for x in results if x.dtype is None and x in machine.renewed}
+    if not results or results[0].shape != () or any(x not in given for x in results[1:]):
+        return ""
+    data = machine.inputs[:2]
+    if len(data) < 2 or not all(line.shape and line.size for line in data):
+        return ""
+    update = "".join(f"        {given[x]} = found[{i}]\n" for i, x in enumerate(results) if x in given)
+    X, y = data
+    widths = {"X_width": _width(X), "y_width": _width(y), "rows": X.shape[0]}
+    return (REPEAT + SWEEP).format(names=names, update=update, X=X.name, y=y.name, **widths)
+
+
+def _width(line: Line) -> int:
+    return line.size // line.shape[0]
