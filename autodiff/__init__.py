@@ -69,7 +69,8 @@ from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_
 __version__ = "0.1.0"
 
 __all__ = [
-    "Drawing", "Report", "Tensor", "anomaly", "anonymous", "checkpoint", "compile", "constant", "coverage", "draw", "errors",
-    "explain", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax", "logsumexp", "no_grad",
-    "primitive", "relu", "show_config", "sigmoid", "softmax", "softplus", "value_and_grad", "verify", "vjp", "vmap",
+    "Drawing", "Report", "Tensor", "anomaly", "anonymous", "checkpoint", "compile", "constant", "coverage", "draw",
+    "errors", "explain", "grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "log_softmax", "logsumexp",
+    "no_grad", "primitive", "relu", "show_config", "sigmoid", "softmax", "softplus", "value_and_grad", "verify", "vjp",
+    "vmap",
 ]  # fmt: skip

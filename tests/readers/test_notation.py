@@ -264,7 +264,11 @@ def compiles(latex):
 
 
 EXHAUSTIVE = settings().max_examples > 1000
-FUNCTIONS = [f for f in dict.fromkeys([*TABLE, *COMPOSED]) if f not in (engine.part, engine.detached)]
+FUNCTIONS = [
+    f
+    for f in dict.fromkeys([*TABLE, *COMPOSED])
+    if f not in (engine.part, engine.detached) and not (f in TABLE and TABLE[f].foreign)
+]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: (TABLE.get(f) or COMPOSED[f]).name)

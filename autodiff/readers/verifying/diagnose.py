@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +18,10 @@ from .locate import Healing, Trail, agrees, ratio, same
 from .problem import Problem
 from .program import Edit
 from .scope import Scope
-from .truth import Look
+from .truth import Look, largest
 
-MOST_RUNS = 60  # of the program, for the edits of one statement
+MOST_RUNS = 250  # edits of a statement that are tried by running the program
+MOST_PROVEN = 12  # edits that are proven at all points
 
 
 @dataclass
@@ -43,31 +47,53 @@ class Doctor:
     def diagnose(self, trail: Trail, healing: Healing, known: Sequence[Edit]) -> Diagnosis:
         """Try all edits of the statement of a healing."""
         statement = self.problem.program.statements[healing.statement]
-        place, target = next(iter(healing.values.items()))
-        scope = Scope(self._snapshot(trail, statement, place[1]))
-        own = trail._value(place)
-        final = (
-            healing.target.kind == "final"
-            or any(node in self.problem.parameters for node in healing.target.nodes)
-            or _of_parameter(healing)
-        )
-        survivors: list[Candidate] = []
-        seen: set[str] = set()
+        place, target = _telling(trail, healing)
         if not np.any(target):
             return Diagnosis(healing)  # anything times 0 would do
-        for candidate in _structural(statement, scope):
-            survivors += [candidate] * self._fits(statement, candidate.text, scope, place, target)
+        scope = Scope(self._snapshot(trail, statement, place[1]), self._texts(statement), trail.look.point)
+        final = any(ratio(target, trail.look.true[name]) is not None for name in healing.mended)
+        first: dict[str, Candidate] = {}
+        for candidate in self._candidates(statement, scope, final):
+            first.setdefault(candidate.text, candidate)
+        tried = list(first.values())
+        tried.sort(key=lambda c: _distance(statement.text, c.text))
+        if self._is_total(trail, statement, place):
+            fitting = tried[:MOST_RUNS]
+        else:
+            fitting = [c for c in tried if self._fits(statement, c.text, scope, place, target)][:MOST_PROVEN]
+        proven: list[Candidate] = []
+        for candidate in fitting:
+            if time.monotonic() > self.deadline or len(proven) >= MOST_PROVEN:
+                break
+            if self.proven(healing, [*known, Edit(healing.statement, candidate.text)]):
+                proven.append(candidate)
+        names = _Names(self.problem, trail._value(place), target, scope)
+        proven = [Candidate(c.text, names.resolved(c.cause, c.text)) for c in proven]
+        return Diagnosis(healing, proven, _agreed(proven))
+
+    def _candidates(self, statement: Statement, scope: Scope, final: bool) -> Iterator[Candidate]:
+        yield from _structural(statement, scope)
         for candidate in candidates(statement.text, statement.kind, scope, final):
             if time.monotonic() > self.deadline:
-                break
-            if candidate.text not in seen:
-                seen.add(candidate.text)
-                survivors += [candidate] * self._fits(statement, candidate.text, scope, place, target)
-        names = _Names(self.problem, own, target, scope)
-        survivors = [Candidate(c.text, names.resolved(c.cause)) for c in survivors]
-        survivors.sort(key=lambda c: _distance(statement.text, c.text))
-        proven = [c for c in survivors[:MOST_RUNS] if self.proven(healing, [*known, Edit(healing.statement, c.text)])]
-        return Diagnosis(healing, proven, _agreed(proven))
+                return
+            with contextlib.suppress(SyntaxError):
+                Edit(statement.number, candidate.text)
+                yield candidate
+
+    def _texts(self, statement: Statement) -> set[str]:
+        """The items and attributes that the function speaks of, and their neighbours."""
+        found: set[str] = set()
+        for other in self.problem.program.statements:
+            if other.function == statement.function:
+                for node in ast.walk(other.expression):
+                    if isinstance(node, (ast.Subscript, ast.Attribute)):
+                        found.add(ast.unparse(node))
+                found.update(other.names)
+        return found
+
+    def _is_total(self, trail: Trail, statement: Statement, place: Any) -> bool:
+        """Whether the value to mend is what several runs of the statement made together."""
+        return place[2] == ("base",) or (place[1] < -1 and statement.kind in ("+=", "-="))
 
     def _fits(self, statement: Statement, text: str, scope: Scope, place: Any, target: Any) -> bool:
         """Whether an expression has the value that the statement should have."""
@@ -109,9 +135,10 @@ class Doctor:
         return True
 
 
-def _of_parameter(healing: Healing) -> bool:
-    node = healing.target.nodes[0]
-    return getattr(node, "is_leaf", False)
+def _telling(trail: Trail, healing: Healing) -> tuple[Any, Any]:
+    """Of the runs of a statement, the one that is most wrong, and what its value should be."""
+    pairs = [(place, value) for place, value in healing.values.items() if not same(trail._value(place), value)]
+    return max(pairs, key=lambda pair: largest(pair[1]))
 
 
 def _structural(statement: Statement, scope: Scope) -> list[Candidate]:
@@ -146,12 +173,15 @@ class _Names:
 
     def __init__(self, problem: Problem, own: Any, target: Any, scope: Scope) -> None:
         self.factor = ratio(own, target)
+        self.scope = scope
         self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
 
-    def resolved(self, cause: str | None) -> str | None:
+    def resolved(self, cause: str | None, text: str) -> str | None:
         """A factor is called by what it is, not by how it was mended."""
         if cause is None:
             return None
+        if self.factor is None and cause.startswith(("factor", "size", "ratio")) and self._regularises(text):
+            return "regulariser-scale"
         if self.factor is not None and (
             cause.startswith(("factor", "size", "ratio", "mean", "sum")) or cause == "sign"
         ):
@@ -159,6 +189,15 @@ class _Names:
         if cause.startswith(("size", "ratio", "mean", "sum")):
             return None
         return cause
+
+    def _regularises(self, text: str) -> bool:
+        """Whether a line adds a constant times a parameter."""
+        names = [
+            name
+            for name in self.scope.arrays
+            if any(same(self.scope.arrays[name], p) for p in self.scope.parameters.values())
+        ]
+        return any(re.search(rf"\*\s*{re.escape(name)}(?!\w)(?!\.)", text) for name in names) and "+" in text
 
     def _factor(self, factor: float) -> str:
         named = {-1.0: "sign", 2.0: "factor-2", 0.5: "factor-half"}
@@ -175,12 +214,23 @@ class _Names:
         return "factor-const"
 
 
+PRECEDENCE = (
+    "activation-derivative-at-activation", "output-form-on-preactivation", "activation-derivative-of-wrong-layer",
+    "activation-derivative-twice", "derivative-of-another-activation", "missing-activation-derivative",
+    "relu-mask-from-wrong-tensor", "relu-mask-inverted", "softmax-wrong-axis", "bias-not-reduced", "bias-wrong-axis",
+    "off-by-one-time", "off-by-one-index", "updated-weights", "ddof", "regulariser-scale",
+)  # fmt: skip
+
+
 def _agreed(edits: Sequence[Candidate]) -> str | None:
-    """The cause that the nearest edits prove, if they do not prove another, too."""
-    named = [c.cause for c in edits if c.cause is not None]
-    if not named:
-        return None
-    return named[0] if len(set(named)) == 1 else named[0] if named.count(named[0]) * 2 > len(named) else None
+    """The cause that the nearest edits prove: the most special one, or the one that all agree on."""
+    named = [c.cause for c in edits[:6] if c.cause is not None]
+    if "wrong-tensor-in-weight-gradient" in named[:2]:
+        return "wrong-tensor-in-weight-gradient"
+    for cause in PRECEDENCE:
+        if cause in named:
+            return cause
+    return named[0] if named and named.count(named[0]) * 2 > len(named) else None
 
 
 def _distance(old: str, new: str) -> int:

@@ -1,8 +1,8 @@
 """Single edits of a line, each with the mistake that it would mend.
 
-An edit is another text for the expression that a statement assigns; the rest of the user's line stays as it is written.
-Most are made at a node of the expression's syntax tree: the text there is replaced. Which of them are right is found out
-by computing them.
+An edit is another text for the expression that a statement assigns; the rest of the user's line stays as it is. Most
+are made at a node of the expression's syntax tree: the text there is replaced. Which of them are right is found out by
+computing them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ def _signs(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             other = "+" if isinstance(node.op, ast.Sub) else "-"
             if isinstance(node.op, ast.Sub):
                 yield Candidate(line.replaced(node, f"{right} - {product(left)}"), "sign")
-            yield Candidate(line.replaced(node, f"{left} {other} {product(right)}"), "sign")
+            local = isinstance(node.left, ast.Constant)  # 1 + a**2
+            cause = "wrong-local-derivative" if local else "sign"
+            yield Candidate(line.replaced(node, f"{left} {other} {product(right)}"), cause)
     yield Candidate(f"-{product(line.text)}" if not isinstance(line.tree, ast.BinOp) else f"-({line.text})", "sign")
 
 
@@ -207,8 +209,10 @@ def _factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         yield Candidate(f"{text} * {name}", f"size:{size}/")
     for number, name in {value: name for name, value in scope.numbers.items()}.items():
         if number not in (2.0, 0.5):
-            yield Candidate(f"{text} / {name}", "factor-const")
-            yield Candidate(f"{name} * {text}", "factor-const")
+            learned = any(np.ndim(p) == 0 and float(p) == number for p in scope.parameters.values())
+            cause = "missing-weight-factor" if learned else "factor-const"
+            yield Candidate(f"{text} / {name}", cause)
+            yield Candidate(f"{name} * {text}", cause)
     for factor in _product_factors(line):
         if line.parents.get(factor) is None:
             continue
@@ -245,12 +249,12 @@ def _product_factors(line: Line) -> list[Any]:
 
 def _without(line: Line, factor: Any) -> tuple[Any, str]:
     """The product that a factor stands in, and its text without the factor."""
-    parent = line.parents[factor]
+    parent: Any = line.parents[factor]
     if isinstance(parent, ast.BinOp):
         other = parent.right if factor is parent.left else parent.left
         inverse = isinstance(parent.op, ast.Div) and factor is parent.left
         return parent, f"1 / {line.of(other)}" if inverse else line.of(other)
-    other = next(a for a in parent.args if a is not factor)
+    other: Any = next(argument for argument in parent.args if argument is not factor)
     return parent, line.of(other)
 
 
@@ -305,7 +309,9 @@ def _rename_cause(line: Line, node: Any, value: Any, other: Any, scope: Scope, f
         same(value, x.z_value) or (x.a and same(value, scope.arrays[x.a])) for x in scope.applied
     ):
         return "activation-derivative-of-wrong-layer"
-    if np.shape(value) == np.shape(other) and np.ndim(value) and _near(value, other):
+    if any(
+        same(other, p) and np.shape(other) == np.shape(value) and _near(value, other) for p in scope.parameters.values()
+    ):
         return "updated-weights"
     return "wrong-tensor-in-weight-gradient" if final else "wrong-tensor-in-delta"
 
@@ -320,6 +326,8 @@ def _form_cause(old: str, new: str, scope: Scope) -> str | None:
     for applied in scope.applied:
         if (old, new) == (applied.z, applied.a):
             return "output-form-on-preactivation"
+        if (old, new) == (applied.a, applied.z):
+            return "activation-derivative-at-activation"
     if any(old in (x.z, x.a) for x in scope.applied) and any(new in (x.z, x.a) for x in scope.applied):
         return "activation-derivative-of-wrong-layer"
     return None
@@ -331,7 +339,11 @@ def _enclosing(line: Line, node: Any) -> str:
     while parent is not None:
         if isinstance(parent, ast.Compare):
             return "mask"
-        if isinstance(parent, ast.Call) and len(parent.args) == 1 and _called(parent) not in _LINEAR:
+        if (
+            isinstance(parent, ast.Call)
+            and _called(parent) not in _LINEAR
+            and (len(parent.args) == 1 or not _is_numpy(parent))
+        ):
             return "call"
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and isinstance(parent.left, ast.Constant):
             return "factor"
@@ -375,6 +387,10 @@ def _shifted(line: Line, node: ast.Subscript) -> Iterator[Candidate]:
 def _transposed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for node in line.nodes():
         cause = "gradient-transposed" if node is line.tree else "weight-not-transposed"
+        if isinstance(line.parents.get(node), (ast.Call, ast.Attribute)) and (
+            "sum" in line.text or "mean" in line.text
+        ):
+            cause = "bias-wrong-axis"
         if isinstance(node, ast.Attribute) and node.attr == "T":
             yield Candidate(line.replaced(node, line.of(node.value)), cause)
         elif isinstance(node, ast.Call) and _called(node) == "transpose":
@@ -488,22 +504,20 @@ def _literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         if not isinstance(node, ast.Constant) or isinstance(node.value, (bool, str)) or node.value is None:
             continue
         value, parent = node.value, line.parents.get(node)
+        counts = isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple, ast.keyword, ast.Compare))
         for new in (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7):
-            if new != value:
-                yield Candidate(
-                    line.replaced(node, repr(new) if new >= 0 else f"({new})"), _literal_cause(line, node, parent)
-                )
+            if new != value and (new or counts):
+                text = repr(new) if new >= 0 else f"({new})"
+                yield Candidate(line.replaced(node, text), _literal_cause(line, node, parent, scope))
 
 
-def _literal_cause(line: Line, node: Any, parent: Any) -> str | None:
+def _literal_cause(line: Line, node: Any, parent: Any, scope: Scope) -> str | None:
     if isinstance(parent, ast.keyword) and parent.arg == "ddof":
         return "ddof"
     if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
         return "off-by-one-index"
-    if (
-        isinstance(parent, ast.BinOp)
-        and isinstance(parent.op, ast.Pow)
-        or (isinstance(parent, ast.Call) and _called(parent) == "power")
+    if (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)) or (
+        isinstance(parent, ast.Call) and _called(parent) == "power"
     ):
         return "wrong-local-derivative"
     return "ratio"
@@ -535,18 +549,25 @@ def _terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for node in places[:12]:
         text, value = line.of(node), evaluated(line.of(node), scope)
         for name, other in scope.arrays.items():
-            if np.shape(other) == np.shape(value):
-                yield Candidate(line.replaced(node, f"{text} + {name}"), "missing-branch")
-                yield Candidate(
-                    line.replaced(node, f"{text} - {name}"), "missing-target" if _is_target(name) else "missing-branch"
-                )
-                for number in scope.numbers:
+            if np.shape(other) != np.shape(value) or name in text or same(other, value):
+                continue
+            for sign in "+-":
+                cause = _added_cause(sign, name, value, other, scope)
+                yield Candidate(line.replaced(node, f"{text} {sign} {name}"), cause)
+            if any(same(other, parameter) for parameter in scope.parameters.values()):
+                for number, size in itertools.product(scope.numbers, ("", *scope.sizes.values())):
                     for factor in (number, f"2 * {number}", f"{number} / 2"):
-                        yield Candidate(line.replaced(node, f"{text} + {factor} * {name}"), "regulariser-forgotten")
-                    for size in scope.sizes.values():
+                        over = f" / {size}" * bool(size)
                         yield Candidate(
-                            line.replaced(node, f"{text} + {number} / {size} * {name}"), "regulariser-forgotten"
+                            line.replaced(node, f"{text} + {factor}{over} * {name}"), "regulariser-forgotten"
                         )
+
+
+def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> str:
+    total = value + other if sign == "+" else value - other
+    if any(same(total, parameter) for parameter in scope.parameters.values()):
+        return "updated-weights"
+    return "missing-target" if sign == "-" and _is_target(name) else "missing-branch"
 
 
 def _is_target(name: str) -> bool:

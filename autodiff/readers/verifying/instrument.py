@@ -36,7 +36,7 @@ _NATIVE = {
     "getattr",
 }
 _sites = itertools.count(1)  # one number for each call that is written somewhere
-_TAKES_A_VALUE = {"append": -1, "insert": -1, "at": -1, "copyto": -1, "setdefault": -1, "appendleft": -1}
+_TAKES_A_VALUE = {"append", "appendleft", "insert", "at", "copyto", "setdefault"}  # as their last argument
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,18 +176,17 @@ class Instrument(Calls):
         return node
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
-        call = node.value
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
-            if call.func.attr in _TAKES_A_VALUE:
-                target = call.func.value if call.func.attr != "at" else call.args[0]
-                hooked = self._hooked(node, call.args[-1], "call", [target])
-                call.args[-1] = ast.Constant(None)
-                self.generic_visit(call)
-                assert isinstance(call, ast.Call)
-                call.args[-1] = hooked
-                node.value = ast.Call(_hook("call"), [ast.Constant(next(_sites)), call.func, *call.args], call.keywords)
-                return node
-        self.generic_visit(node)
+        call: Any = node.value
+        method: Any = call.func if isinstance(call, ast.Call) else None
+        if not isinstance(method, ast.Attribute) or method.attr not in _TAKES_A_VALUE or not call.args:
+            self.generic_visit(node)
+            return node
+        target = method.value if method.attr != "at" else call.args[0]
+        hooked = self._hooked(node, call.args[-1], "call", [target])
+        call.args[-1] = ast.Constant(None)
+        self.generic_visit(call)
+        call.args[-1] = hooked
+        node.value = ast.Call(_hook("call"), [ast.Constant(next(_sites)), call.func, *call.args], call.keywords)
         return node
 
     def _returned(self, node: ast.Return, value: ast.expr, name: str) -> ast.expr:
@@ -197,7 +196,7 @@ class Instrument(Calls):
         elif isinstance(value, ast.Dict):
             keys = [ast.literal_eval(k) if isinstance(k, ast.Constant) else name for k in value.keys]
             value.values = [self._returned(node, v, str(k)) for k, v in zip(keys, value.values, strict=True)]
-        elif not isinstance(value, (ast.Name, ast.Constant, ast.Attribute, ast.Subscript)):
+        elif any(isinstance(inner, (ast.Call, ast.BinOp, ast.UnaryOp, ast.Compare)) for inner in ast.walk(value)):
             return self._hooked(node, value, "return", [name])
         return value
 

@@ -99,7 +99,7 @@ class Trail:
 
     @staticmethod
     def _computed_ahead(ahead: set[Node], records: Sequence[Record]) -> set[Place]:
-        """The steps of the forward pass; a value of it that gets another name afterwards is a step of the derivation."""
+        """The steps of the forward pass; a value of it that is given another name later is a step of the derivation."""
         first: dict[Node, int] = {}
         for i, record in enumerate(records):
             if record.value in ahead:
@@ -364,9 +364,10 @@ class Trail:
         """The constant factors between a statement's values and true derivatives."""
         found: set[float] = set()
         for records, target in self.targets(statement):
-            if target.kind in ("adjoint", "row") and (factor := ratio(records[0].value, target.values[0])) is not None:
-                if all(same(r.value, factor * v) for r, v in zip(records, target.values, strict=True)):
-                    found.add(factor)
+            factor = ratio(records[0].value, target.values[0]) if target.kind in ("adjoint", "row") else None
+            pairs = zip(records, target.values, strict=True)
+            if factor is not None and all(same(r.value, factor * v) for r, v in pairs):
+                found.add(factor)
         return {f for f in found if f != 1.0 and abs(f) > 1e-6}
 
     def exact(self, statement: int, factor: float = 1.0) -> list[Any]:

@@ -28,6 +28,7 @@ class Outcome:
     loss: Any = None
     gradients: dict[str, Any] = field(default_factory=dict)  # by the parameter's name
     error: BaseException | None = None
+    changed: tuple[str, ...] = ()  # the arguments that it wrote to
     owner: Any = None  # the copy of a method's object
 
 
@@ -72,6 +73,8 @@ class Problem:
                 arguments = self._placed(run, arguments, point or {})
                 result = self._called(run, arguments, outcome)
                 self._collect(outcome, result)
+                if not traced:
+                    outcome.changed = self._changed(arguments, point or {})
             except Exception as error:
                 outcome.error = error
         return outcome
@@ -93,6 +96,14 @@ class Problem:
                 run.given[name] = new
         return tuple(space[name] for name in self.names)
 
+    def _changed(self, arguments: tuple[Any, ...], point: Point) -> tuple[str, ...]:
+        """The arguments that a run has written to."""
+        found: list[str] = []
+        for name, old, new in zip(self.names, self.arguments, arguments, strict=True):
+            if isinstance(old, np.ndarray) and isinstance(new, np.ndarray) and name not in point:
+                found += [name] * (not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"))
+        return tuple(found)
+
     def _called(self, run: Run, arguments: tuple[Any, ...], outcome: Outcome) -> Any:
         """The result of the function, or of both of them."""
         result = self._call(run, self.f, arguments)
@@ -102,7 +113,7 @@ class Problem:
         return loss, self._call(run, self.by_hand, _accepted(self.by_hand, arguments, rest))
 
     def _call(self, run: Run, f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-        followed = run._followed(f)
+        followed = run.followed(f)
         if followed is None:
             self.located = False
             return f(*arguments)
@@ -181,7 +192,7 @@ def _argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str
 
 
 def _accepted(g: Callable[..., Any], arguments: Sequence[Any], rest: Sequence[Any]) -> Sequence[Any]:
-    """The arguments for the backward function: those of the forward one, what that returned beside the loss, or both."""
+    """The arguments of the backward function: those of the forward one, what that returned beside the loss, both."""
     for candidate in (arguments, (*arguments, *rest), (*rest, *arguments), rest):
         try:
             inspect.signature(g).bind(*candidate)
@@ -232,7 +243,8 @@ def _placed(structure: Any, keys: list[Any], new: Any) -> Any:
     """The structure with another value at a place; what can be changed is, since it is a copy already."""
     if not keys:
         return new
-    key, *rest = keys
+    key: Any = keys[0]
+    rest = keys[1:]
     if isinstance(key, str) and key.startswith("."):
         value = _placed(getattr(structure, key[1:]), rest, new)
         if hasattr(structure, "_replace"):
@@ -241,7 +253,9 @@ def _placed(structure: Any, keys: list[Any], new: Any) -> Any:
         return structure
     value = _placed(structure[key], rest, new)
     if isinstance(structure, tuple):
-        return (*structure[:key], value, *structure[key + 1 :])
+        items: Any = list(structure)
+        items[key] = value
+        return tuple(items)
     structure[key] = value
     return structure
 
@@ -266,7 +280,7 @@ def _matched(
 
 
 def _by_name(key: str, candidates: Mapping[str, Any]) -> str | None:
-    """The parameter that a gradient's place speaks of: `["dW1"]`, `.W1` and `["grad_W1"]` speak of W1; `[0]` of none."""
+    """The parameter that a gradient's place speaks of: `["dW1"]`, `.W1` and `["grad_W1"]` speak of W1; `[0]` none."""
     words = re.findall(r"[^\W\d]\w*", key)
     if not words:
         return None
@@ -292,9 +306,8 @@ def _by_shape(candidates: Mapping[str, Any], found: Mapping[str, Any]) -> dict[s
     ways: list[dict[str, str]] = [{}]
     keys = list(found)
     for name, value in candidates.items():
-        for way in list(ways):
-            if len(way) < len(keys) and np.shape(found[keys[len(way)]]) == np.shape(value):
-                ways.append({**way, name: keys[len(way)]})
+        open_ways = [way for way in ways if len(way) < len(keys)]
+        ways += [{**w, name: keys[len(w)]} for w in open_ways if np.shape(found[keys[len(w)]]) == np.shape(value)]
     full = [way for way in ways if len(way) == len(keys)]
     if len(full) == 1 and keys:
         return full[0]

@@ -4,8 +4,8 @@ A `Program` holds the instrumented code of the functions that were met; a `Run` 
 (arguments, attributes, globals, closures, random state) is changed in copies that are thrown away.
 
 A run that is traced computes on Tensors, so that the loss comes with its graph: float arrays become constants without
-gradient, whatever was passed as a parameter a Tensor with it. Where Tensors cannot stand for arrays in plain Python code
-(`X.dot(W)` with X an array, `float(loss)`, `np.array([a, b])`), the call is made in a way in which they can.
+gradient, a parameter a Tensor with it. Where Tensors cannot stand for arrays in plain Python code (`X.dot(W)` with X an
+array, `float(loss)`, `np.array([a, b])`), the call is made in a way in which they can.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from ...graph import Node, next_index
 from ...structures import leaves, mapped
 from ...tensor import Tensor, plain_value
 from .instrument import HOOK, Statement, expression_code, instrumented, is_users
-
 
 LARGE = 100_000  # elements of an array that is written to in parts, and still looked at each time
 
@@ -90,7 +89,7 @@ class Run:
         traced: bool = False,
         heal: Mapping[Any, Any] | None = None,
         edits: Sequence[Edit] = (),
-        watch: Callable[[Record, Mapping[str, Any]], None] | None = None,
+        watch: Callable[[int, Mapping[str, Any]], None] | None = None,
         noise: float = 0.0,
         copies: bool = False,
         record: bool = True,
@@ -116,6 +115,8 @@ class Run:
         self._functions: dict[Any, Any] = {}
         self._watch = watch
         self.last: dict[str, Any] = {}  # what each name of the outermost function was assigned last
+        self.changing: set[str] = set()  # functions that changed an argument in place
+        self.returning_globals: set[str] = set()  # functions whose result is none of their own values
         self.given: dict[str, Any] = {}  # values for local names, in the place of the first ones assigned
 
     # --- what the instrumented code calls ---
@@ -220,16 +221,27 @@ class Run:
             return self._foreign(function, arguments, keywords) if self.traced else function(*arguments, **keywords)
         if self.traced and self.recording:
             self.marks.append((next_index(), (*self._stack, -site)))
+        if self.copies:
+            arguments = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in arguments)
         self._stack = (*self._stack, site)
+        before = [_small_copy(argument) for argument in arguments] if self.recording else []
         try:
             return followed(*arguments, **keywords)
         finally:
             self._stack = self._stack[:-1]
+            for old, new in zip(before, arguments, strict=False):
+                if old is not None and not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"):
+                    self.changing.add(getattr(function, "__name__", type(function).__name__))
 
     def left(self, value: Any, variables: Mapping[str, Any]) -> Any:
-        """A function returns: of the outermost, the names at its end are kept."""
+        """A function returns: of the outermost, the names at its end are kept; of others, whether it is their own."""
+        frame = sys._getframe(1)
         if not self._stack:
             self.locals = dict(variables)
+        elif isinstance(value, (np.ndarray, Tensor)) and variables:
+            own, shared = variables.values(), frame.f_globals.values()
+            if any(v is value for v in shared) and not any(v is value for v in own):
+                self.returning_globals.add(frame.f_code.co_name)
         return value
 
     def joined(self, kind: Any, *parts: Any) -> Any:
@@ -243,19 +255,28 @@ class Run:
 
     # --- functions ---
 
+    def followed(self, function: Any) -> Any:
+        """The user's function to call from outside: bound to a copy of its object; None for what is called as it is."""
+        if isinstance(function, MethodType):
+            function = MethodType(function.__func__, self.copied(function.__self__))
+        elif not isinstance(function, (FunctionType, functools.partial)):
+            function = self.copied(function)
+        return self._followed(function)
+
     def _followed(self, function: Any) -> Any:
-        """The instrumented function, bound as it was; None for what is called as it is."""
+        """The instrumented function, bound as it was: objects that it meets are copies, or made in this world."""
         if isinstance(function, FunctionType):
             return self.function(function)
         if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
             inner = self.function(function.__func__)
-            return MethodType(inner, self.copied(function.__self__)) if inner is not None else None
+            return MethodType(inner, function.__self__) if inner is not None else None
         if isinstance(function, functools.partial):
             inner = self._followed(function.func)
             return functools.partial(inner, *function.args, **function.keywords) if inner is not None else None
-        if not isinstance(function, type) and isinstance(getattr(type(function), "__call__", None), FunctionType):
-            inner = self.function(type(function).__call__)
-            return MethodType(inner, self.copied(function)) if inner is not None else None
+        call: Any = vars(type(function)).get("__call__")
+        if isinstance(call, FunctionType):  # an object that is called
+            inner = self.function(call)
+            return MethodType(inner, function) if inner is not None else None
         return None
 
     def function(self, function: FunctionType) -> Any:
@@ -294,18 +315,17 @@ class Run:
         """A value of this world: arrays, containers and the user's own objects are copied, once each."""
         if id(value) in self._memo:
             return self._memo[id(value)]
-        new = value
+        new: Any = value
         if isinstance(value, np.ndarray):
             new = self._array(value)
-        elif isinstance(value, (list, set)) or type(value) is dict:
-            new = type(value)()
-            self._memo[id(value)] = new
-            if isinstance(value, dict):
-                new.update({key: self.copied(item) for key, item in value.items()})
-            elif isinstance(value, list):
-                new.extend(self.copied(item) for item in value)
-            else:
-                new.update(value)
+        elif isinstance(value, list):
+            self._memo[id(value)] = new = type(value)()
+            new.extend(self.copied(item) for item in value)
+        elif isinstance(value, dict):
+            self._memo[id(value)] = new = copy.copy(value)
+            new.update({key: self.copied(item) for key, item in value.items()})
+        elif isinstance(value, set):
+            new = set(value)
         elif isinstance(value, tuple):
             items = [self.copied(item) for item in value]
             new = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
@@ -377,6 +397,10 @@ def _stacked(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return np.stack([_stacked(item) for item in data])
     return data.copy() if isinstance(data, Tensor) else Tensor._plain(np.array(data, float))
+
+
+def _small_copy(argument: Any) -> Any:
+    return argument.copy() if isinstance(argument, np.ndarray) and argument.size <= LARGE else None
 
 
 @functools.lru_cache(4096)

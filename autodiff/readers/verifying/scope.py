@@ -1,10 +1,12 @@
+# ruff: noqa: E501
 """What a line of a derivation can speak of: the values in reach of it, and what they are."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -67,8 +69,12 @@ class Applied:
 class Scope:
     """The variables in reach of a statement, with the values that they had before it ran."""
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
+    def __init__(
+        self, variables: Mapping[str, Any], texts: Iterable[str] = (), parameters: Mapping[str, Any] | None = None
+    ) -> None:
         self.variables = variables
+        self.texts = texts  # items that the function itself speaks of: `hs[t - 1]`
+        self.parameters = parameters or {}
 
     @functools.cached_property
     def values(self) -> dict[str, Any]:
@@ -77,6 +83,11 @@ class Scope:
         for name, value in self.variables.items():
             if not name.startswith("__"):
                 found.update(_reached(name, value))
+        for text in self.texts:
+            with contextlib.suppress(Exception):
+                value = eval(text, dict(self.variables))
+                if isinstance(value, (np.ndarray, np.generic)):
+                    found[text] = value
         return found
 
     @functools.cached_property
@@ -135,14 +146,10 @@ class Scope:
     def applied_to(self, f: Callable[[Any], Any], argument: str) -> Any:
         """The value of one of the user's functions at a value in reach; None where it does not take it."""
         try:
-            value = f(np.array(self.arrays[argument]))
+            value = np.asarray(f(np.array(self.arrays[argument])))
         except Exception:
             return None
-        return (
-            np.asarray(value) * 1.0
-            if isinstance(value, (np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "fiub"
-            else None
-        )
+        return value.astype(float) if value.dtype.kind in "fiub" else None
 
     @functools.cached_property
     def sizes(self) -> dict[int, str]:
@@ -169,18 +176,14 @@ def _reached(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]
         yield name, value
     elif depth < 2 and isinstance(value, dict) and len(value) < 100:
         for key, item in value.items():
-            if isinstance(key, (str, int)):
-                yield from _reached(f"{name}[{_quoted(key)}]", item, depth + 1)
-    elif depth < 2 and isinstance(value, (list, tuple)) and len(value) < 30:
+            if isinstance(key, str):
+                yield from _reached(f'{name}["{key}"]', item, depth + 1)
+    elif depth < 2 and isinstance(value, tuple) and len(value) < 30:
         for i, item in enumerate(value):
             yield from _reached(f"{name}[{i}]", item, depth + 1)
     elif name == "self" and hasattr(value, "__dict__"):
         for key, item in vars(value).items():
             yield from _reached(f"{name}.{key}", item, depth + 1)
-
-
-def _quoted(key: Any) -> str:
-    return f'"{key}"' if isinstance(key, str) else repr(key)
 
 
 def _takes_one(function: Any, count: int = 1) -> bool:

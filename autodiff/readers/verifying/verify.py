@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ...differences import derivative
 from ...errors import AutodiffError
 from .diagnose import Diagnosis, Doctor
-from .findings import Findings, Mistake, Step
-from .locate import Healing, Trail, first_wrong
+from .findings import Findings, Mistake
+from .instrument import Statement
+from .locate import Healing, Trail, agrees, first_wrong
 from .problem import Problem
 from .program import Edit
 from .report import Report
-from .truth import UNKNOWN, Agreement, Look, agreements, compared, largest, looked, number, points, start
+from .truth import UNKNOWN, Look, largest, looked, measured, nearby, points, rounding, start
 
 BUDGET = 2.5  # seconds to locate and explain a mistake, at most
 
@@ -74,35 +75,61 @@ class _Examination:
 
     def findings(self) -> Findings:
         self._look()
-        if self.untraced:
+        if self.untraced and not self.looks:
             return self._told("cannot tell")
-        self._loss_notes()
-        wrong = any(look.wrong for look in self.looks)
-        if not wrong:
+        self._notes()
+        if not any(look.wrong for look in self.looks):
             return self._told("right" if self._known() else "cannot tell")
+        if self.untraced:
+            return self._told("wrong" if self._known() else "cannot tell")
         return self._told("wrong", self._mistakes())
 
     def _look(self) -> None:
         """At the user's point, and at random ones."""
+        look = looked
         try:
             self.looks.append(looked(self.problem, start(self.problem)))
         except AutodiffError as error:
-            self.untraced = str(error)
-            return
+            self.untraced, look = str(error), measured
+            with contextlib.suppress(AutodiffError):
+                self.looks.append(measured(self.problem, start(self.problem)))
         for point in points(self.problem, self.count + 3, self.seed):
-            if len(self.fresh) < self.count:
+            if len(self.fresh) < self.count and self.looks:
                 with contextlib.suppress(Exception):
-                    look = looked(self.problem, point)
-                    if np.isfinite(number(look.plain.loss)) and all(
-                        np.isfinite(largest(t)) for t in look.true.values()
-                    ):
-                        self.fresh.append(look)
+                    fresh = look(self.problem, point)
+                    values = [*fresh.true.values(), *fresh.hand.values(), fresh.plain.loss]
+                    if all(np.isfinite(largest(value)) for value in values):
+                        self.fresh.append(fresh)
         self.looks += self.fresh
+        if self.fresh and self.looks[0].wrong and not any(look.wrong for look in self.fresh):
+            self._accept_kinks(self.looks[0])
 
-    def _loss_notes(self) -> None:
-        shape = np.shape(self.looks[0].plain.loss)
+    def _accept_kinks(self, look: Look) -> None:
+        """Where there is no derivative, every value between those beside the point is right."""
+        beside = [self.looks[0].true]
+        for point in nearby(self.problem, 12, self.seed):
+            with contextlib.suppress(Exception):
+                beside.append(looked(self.problem, point).true)
+        for name in look.wrong:
+            values = np.array([true[name] for true in beside])
+            spread = 1e-4 * largest(values)
+            hand = np.asarray(look.hand[name])
+            low, high = values.min(axis=0) - spread, values.max(axis=0) + spread
+            if hand.shape == low.shape and np.all((low <= hand) & (hand <= high)) and np.any(high - low > 4 * spread):
+                look.agreement[name].bound = look.agreement[name].error
+                self.notes.append(f"your point is a kink: any gradient of {name} between those on its sides is right")
+
+    def _notes(self) -> None:
+        plain = self.looks[0].plain
+        shape = np.shape(plain.loss)
         if shape != ():
             self.notes.append(f"loss has shape {shape}; its sum was checked")
+        for name in sorted(plain.run.changing):
+            self.notes.append(f"{name} changes its argument in place; work on a copy")
+        changed = (*plain.changed, *self.problem.first.changed)
+        self.notes += [f"{name} is changed in place; work on a copy" for name in dict.fromkeys(changed)]
+        if self.untraced:
+            self.notes.append(f"the loss could not be recorded, and was measured by differences: {self.untraced}")
 
     def _known(self) -> bool:
         """Whether an error would have shown."""
@@ -112,12 +139,25 @@ class _Examination:
         )
 
     def _threshold(self, look: Look) -> float:
-        return max(UNKNOWN, 1e-2 if any(np.asarray(h).dtype == np.float32 for h in look.hand.values()) else 0)
+        return max(UNKNOWN, 2000 * rounding(look.plain))
 
     # --- mistakes ---
 
+    def _program_cause(self) -> str | None:
+        """A mistake of the program rather than of the mathematics: it goes away when nothing is shared."""
+        for look in self.looks:
+            if look.wrong:
+                outcome = self.problem.run(look.point, copies=True, record=False)
+                if outcome.error is not None or not all(agrees(look, n, outcome.gradients[n]) for n in look.true):
+                    return None
+        changing = self.looks[0].plain.run.changing or self.looks[0].plain.changed
+        return "input-mutated" if changing else "aliasing"
+
     def _mistakes(self) -> list[Mistake]:
         """The first wrong step, and those that are wrong for another reason."""
+        for name in sorted(self.looks[0].plain.run.returning_globals):
+            wrong = tuple(sorted({n for look in self.looks for n in look.wrong}))
+            return [Mistake(name, self._return_of(name), cause="function-returns-global", wrong=wrong)]
         look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
         if not look.wrong:
             look = self.looks[0]
@@ -134,9 +174,15 @@ class _Examination:
             trail.healed |= diagnosis.healing.values
             if diagnosis.edit:
                 edits.append(Edit(diagnosis.healing.statement, diagnosis.edit.text))
+        if found and (cause := self._program_cause()):
+            found[0] = replace(found[0], cause=cause, fix=None)
         if not found:
             found = [Mistake(name, None, wrong=(name,)) for name in wrong[:1]]
         return found
+
+    def _return_of(self, function: str) -> Statement | None:
+        """Some statement of a function: where it stands."""
+        return next((s for s in self.problem.program.statements if s.function == function), None)
 
     def _explained(self, doctor: Doctor, trail: Trail, healings: Sequence[Healing], edits: Sequence[Edit]) -> Diagnosis:
         """The first statement to blame that one edit mends, else the first."""
@@ -180,12 +226,9 @@ class _Examination:
         code = getattr(self.problem.f, "__code__", None) or getattr(
             getattr(self.problem.f, "__func__", None), "__code__", None
         )
-        if self.untraced:
+        if self.untraced and not self.looks:
             self.notes.append(self.untraced)
         return Findings(
             verdict, getattr(self.problem.f, "__name__", "step"), code.co_filename if code else "", worst,
             mistakes=tuple(mistakes), notes=tuple(self.notes), points=len(self.fresh), located=self.problem.located,
         )  # fmt: skip
-
-
-__all__ = ["Agreement", "Step", "agreements", "compared", "derivative", "verify"]
