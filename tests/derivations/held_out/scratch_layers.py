@@ -126,7 +126,6 @@ import numpy as np
 RIGHT = [
     Right("        dout[self.mask] = 0\n        dx = dout\n", "        dx = dout * ~self.mask\n"),
     Right("dx = dout * (1.0 - self.out) * self.out", "dx = dout * (0.25 - (self.out - 0.5)**2)"),
-    Right("        dy = -self.t / (self.y + 1e-9) / batch_size\n        dx = self.y * (dy - np.sum(dy * self.y, axis=1, keepdims=True))\n", "        dx = (self.y - self.t) / batch_size   # exact but for 1e-9\n"),
     Right("        out = x.copy()\n", "        out = x\n"),
     Right("        self.mask = (x <= 0)\n", "        self.mask = (x < 0)\n"),
     Right("        self.db = np.sum(dout, axis=0)\n", "        self.db = dout.T.sum(axis=-1)\n"),
