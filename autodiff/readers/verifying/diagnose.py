@@ -69,7 +69,7 @@ class Doctor:
                 proven.append(candidate)
         names = _Names(self.problem, trail._value(place), target, scope)
         proven = [Candidate(c.text, names.resolved(c.cause, c.text)) for c in proven]
-        return Diagnosis(healing, proven, _agreed(proven))
+        return Diagnosis(healing, proven, _of_forward(healing, target, scope) or _agreed(proven))
 
     def _candidates(self, statement: Statement, scope: Scope, final: bool) -> Iterator[Candidate]:
         yield from _structural(statement, scope)
@@ -133,6 +133,14 @@ class Doctor:
             if not all(agrees(look, name, outcome.gradients[name]) for name in settled):
                 return False
         return True
+
+
+def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
+    """The cause where a value of the forward pass, computed again, is another one."""
+    if healing.target.kind != "value":
+        return None
+    updated = any(same(target, parameter) for parameter in scope.parameters.values())
+    return "updated-weights" if updated else "forward-differs"
 
 
 def _telling(trail: Trail, healing: Healing) -> tuple[Any, Any]:

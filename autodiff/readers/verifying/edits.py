@@ -199,6 +199,19 @@ def _role(value: Any, scope: Scope) -> Applied | None:
     return next((applied for applied in scope.applied if same(value, applied.slope)), None)
 
 
+def _is_slope(text: str, scope: Scope) -> bool:
+    """Whether a text is the derivative of an activation, of values in reach or of any of them."""
+    value = evaluated(text, scope)
+    if value is None or _role(value, scope):
+        return value is not None
+    names = [name for name in scope.arrays if name in text and np.shape(scope.arrays[name]) == np.shape(value)]
+    return any(
+        same(value, form)
+        for name in names
+        for form in (scope.arrays[name] * (1 - scope.arrays[name]), 1 - scope.arrays[name] ** 2)
+    )
+
+
 def _factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """A constant: 2, 1/2, a size, a strength."""
     text = product(line.text)
@@ -274,7 +287,7 @@ def _renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             continue
         for new, other in scope.arrays.items() if np.ndim(value) else scope.values.items():
             if new != old and not new.startswith("_") and not same(value, other):
-                yield Candidate(line.replaced(node, new), _rename_cause(line, node, value, other, scope, final))
+                yield Candidate(line.replaced(node, new), _rename_cause(line, node, new, value, other, scope, final))
         if isinstance(node, ast.Subscript):
             yield from _shifted(line, node)
     for factor in [*_product_factors(line), line.tree]:
@@ -286,7 +299,11 @@ def _renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                     yield Candidate(line.replaced(factor, text), _form_cause(old, new, scope))
 
 
-def _rename_cause(line: Line, node: Any, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
+def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant):
+        base, index = line.of(node.value), line.of(node.slice)
+        if new.startswith(f"{base}["):
+            return "off-by-one-time" if re.search(r"\bt\b|time", index) else "off-by-one-index"
     around = _enclosing(line, node)
     for applied in scope.applied:
         if (
@@ -506,7 +523,7 @@ def _literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         value, parent = node.value, line.parents.get(node)
         counts = isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple, ast.keyword, ast.Compare))
         for new in (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7):
-            if new != value and (new or counts):
+            if new != value and (new or counts) and (abs(new) > 1e-3 or 0 < abs(value) < 1e-3 or counts):
                 text = repr(new) if new >= 0 else f"({new})"
                 yield Candidate(line.replaced(node, text), _literal_cause(line, node, parent, scope))
 
