@@ -518,9 +518,10 @@ def _reductions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 
 def _literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for node in line.nodes():
-        if not isinstance(node, ast.Constant) or isinstance(node.value, (bool, str)) or node.value is None:
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, (int, float)) or node.value is True:
             continue
-        value, parent = node.value, line.parents.get(node)
+        value: Any = node.value
+        parent = line.parents.get(node)
         counts = isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple, ast.keyword, ast.Compare))
         for new in (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7):
             if new != value and (new or counts) and (abs(new) > 1e-3 or 0 < abs(value) < 1e-3 or counts):
