@@ -534,10 +534,13 @@ def _literal_cause(line: Line, node: Any, parent: Any, scope: Scope) -> str | No
         return "ddof"
     if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
         return "off-by-one-index"
-    if (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)) or (
-        isinstance(parent, ast.Call) and _called(parent) == "power"
-    ):
-        return "wrong-local-derivative"
+    power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+    if power or (isinstance(parent, ast.Call) and _called(parent) == "power"):
+        base = line.of(parent.left if power else parent.args[0])
+        if _is_slope(base, scope):
+            return "activation-derivative-twice"
+        aims = any(_is_target(word) for word in re.findall(r"\w+", base))
+        return "wrong-loss-derivative" if aims else "wrong-local-derivative"
     return "ratio"
 
 
