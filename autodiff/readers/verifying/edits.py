@@ -534,14 +534,20 @@ def _literal_cause(line: Line, node: Any, parent: Any, scope: Scope) -> str | No
         return "ddof"
     if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
         return "off-by-one-index"
-    power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
-    if power or (isinstance(parent, ast.Call) and _called(parent) == "power"):
-        base = line.of(parent.left if power else parent.args[0])
+    base = _powered(line, parent)
+    if base is not None:
         if _is_slope(base, scope):
             return "activation-derivative-twice"
         aims = any(_is_target(word) for word in re.findall(r"\w+", base))
         return "wrong-loss-derivative" if aims else "wrong-local-derivative"
     return "ratio"
+
+
+def _powered(line: Line, node: Any) -> str | None:
+    """The base of a power."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return line.of(node.left)
+    return line.of(node.args[0]) if isinstance(node, ast.Call) and _called(node) == "power" else None
 
 
 def _masks(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
