@@ -7,6 +7,7 @@ import builtins
 import itertools
 import linecache
 import operator
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -43,8 +44,17 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
 
+_parsing = threading.Lock()  # CPython 3.11 counts the depth of a tree that it makes in one place for all threads
+
+
+def syntax(text: str) -> ast.expr:
+    """The syntax tree of an expression."""
+    with _parsing:
+        return ast.parse(text, mode="eval").body
+
+
 def parse(text: str, name: str) -> Formula:
-    match ast.parse(text, mode="eval").body:
+    match syntax(text):
         case ast.BinOp(op=op) | ast.Compare(ops=[op]):
             return Formula(name, ("x", "y"), None, {}, {}, _SYMBOLS[type(op)])
         case ast.UnaryOp(op=op):

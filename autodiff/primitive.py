@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from .cotangents import Masked
-from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, times_g
+from .expressions import OPERATORS, Floats, Formula, Metadata, define, names_used, parse, syntax, times_g
 from .guards import checked, handed_out
 from .sites import __library__  # noqa: F401
 from .structures import filled, results
@@ -385,7 +385,7 @@ def vector_jacobian(primitive: Primitive, position: int, namespace: dict[str, An
         name = f"derivative_{position}"
         namespace[name] = derivative
         derivative = f"{name}({', '.join(inspect.signature(derivative).parameters)})"
-        expression = ast.parse(derivative, mode="eval").body
+        expression = syntax(derivative)
     else:
-        expression = ast.parse(str(derivative), mode="eval").body
+        expression = syntax(str(derivative))
     return times_g(Floats().visit(expression)) if primitive.kind == "elementwise" else expression
