@@ -73,7 +73,7 @@ class Doctor:
 
     def _candidates(self, statement: Statement, scope: Scope, final: bool) -> Iterator[Candidate]:
         yield from _structural(statement, scope)
-        for candidate in candidates(statement.text, statement.kind, scope, final):
+        for candidate in candidates(statement.text, scope, final):
             if time.monotonic() > self.deadline:
                 return
             with contextlib.suppress(SyntaxError):
@@ -99,7 +99,7 @@ class Doctor:
         """Whether an expression has the value that the statement should have."""
         try:
             with np.errstate(all="ignore"):
-                value = eval(f"({text}\n)", dict(scope.variables))
+                value = scope.evaluated(text)
                 if place[1] < 0:
                     value = _updated(statement, scope, value)
                 for key in place[2]:
@@ -139,8 +139,7 @@ def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
     """The cause where a value of the forward pass, computed again, is another one."""
     if healing.target.kind != "value":
         return None
-    updated = any(same(target, parameter) for parameter in scope.parameters.values())
-    return "updated-weights" if updated else "forward-differs"
+    return "updated-weights" if scope.is_parameter(target) else "forward-differs"
 
 
 def _telling(trail: Trail, healing: Healing) -> tuple[Any, Any]:
@@ -160,7 +159,7 @@ def _structural(statement: Statement, scope: Scope) -> list[Candidate]:
 
 
 def _updated(statement: Statement, scope: Scope, value: Any) -> Any:
-    before = eval(statement.names[0], dict(scope.variables))
+    before = scope.evaluated(statement.names[0])
     space = {"a": np.array(before), "b": value}
     return eval(f"a {statement.kind[:-1]} b", space)
 
@@ -200,11 +199,7 @@ class _Names:
 
     def _regularises(self, text: str) -> bool:
         """Whether a line adds a constant times a parameter."""
-        names = [
-            name
-            for name in self.scope.arrays
-            if any(same(self.scope.arrays[name], p) for p in self.scope.parameters.values())
-        ]
+        names = [name for name, value in self.scope.arrays.items() if self.scope.is_parameter(value)]
         return any(re.search(rf"\*\s*{re.escape(name)}(?!\w)(?!\.)", text) for name in names) and "+" in text
 
     def _factor(self, factor: float) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .locate import same
-from .scope import Applied, Scope
+from .scope import ACTIVATIONS, Applied, Scope
 
 LOW = (ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.UnaryOp, ast.Lambda)
 
@@ -86,7 +86,7 @@ def product(text: str) -> str:
     return text if tight else f"({text})"
 
 
-def candidates(text: str, kind: str, scope: Scope, final: bool) -> Iterator[Candidate]:
+def candidates(text: str, scope: Scope, final: bool) -> Iterator[Candidate]:
     """All single edits of an expression. `final`: it is the gradient of a parameter, not a step on the way."""
     line = Line(text)
     for edit in (
@@ -164,12 +164,6 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
             return "activation-derivative-at-activation"
         if applied.z is not None and same(value, _output_form(applied, scope.arrays[applied.z])):
             return "output-form-on-preactivation"
-        for name in (applied.a, applied.z):
-            for other in scope.applied:
-                if other.activation is applied.activation and other is not applied and name is not None:
-                    continue
-        from .scope import ACTIVATIONS
-
         for activation in ACTIVATIONS:
             if activation.name != applied.activation.name and any(
                 same(value, form) for form in _forms(activation, applied, scope)
@@ -326,9 +320,7 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         same(value, x.z_value) or (x.a and same(value, scope.arrays[x.a])) for x in scope.applied
     ):
         return "activation-derivative-of-wrong-layer"
-    if any(
-        same(other, p) and np.shape(other) == np.shape(value) and _near(value, other) for p in scope.parameters.values()
-    ):
+    if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
         return "updated-weights"
     return "wrong-tensor-in-weight-gradient" if final else "wrong-tensor-in-delta"
 
@@ -581,7 +573,7 @@ def _terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             for sign in "+-":
                 cause = _added_cause(sign, name, value, other, scope)
                 yield Candidate(line.replaced(node, f"{text} {sign} {name}"), cause)
-            if any(same(other, parameter) for parameter in scope.parameters.values()):
+            if scope.is_parameter(other):
                 for number, size in itertools.product(scope.numbers, ("", *scope.sizes.values())):
                     for factor in (number, f"2 * {number}", f"{number} / 2"):
                         over = f" / {size}" * bool(size)
@@ -592,7 +584,7 @@ def _terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 
 def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> str:
     total = value + other if sign == "+" else value - other
-    if any(same(total, parameter) for parameter in scope.parameters.values()):
+    if scope.is_parameter(total):
         return "updated-weights"
     return "missing-target" if sign == "-" and _is_target(name) else "missing-branch"
 
@@ -668,7 +660,7 @@ def evaluated(text: str, scope: Scope) -> Any:
     """The value of a part of a line, None where it has none."""
     try:
         with np.errstate(all="ignore"):
-            value = eval(f"({text}\n)", dict(scope.variables))
+            value = scope.evaluated(text)
     except Exception:
         return None
     return value if isinstance(value, (np.ndarray, np.generic, int, float)) else None

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import inspect
 import itertools
 import textwrap
@@ -255,6 +256,7 @@ def instrumented(function: FunctionType, statements: list[Statement]) -> CodeTyp
     )
 
 
+@functools.lru_cache(4096)
 def expression_code(text: str) -> CodeType:
     """The code of an edited expression, whose calls are seen, too."""
     tree = Calls().visit(ast.parse(f"({text}\n)", mode="eval"))

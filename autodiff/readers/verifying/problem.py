@@ -57,11 +57,10 @@ class Problem:
         self.first = first
         if first.error is not None:
             raise first.error
-        found = first.gradients
         if self.where:
             self.parameters = {name: self._given(name, first) for name in self.where}
         else:
-            self.parameters, self.keys = _matched(self._candidates(wrt), found, self.names, wrt)
+            self.parameters, self.keys = _matched(self._candidates(wrt), first.gradients)
 
     def run(self, point: Point | None = None, traced: bool = False, **options: Any) -> Outcome:
         """Run it on copies, at a point, and collect what came out."""
@@ -71,7 +70,7 @@ class Problem:
             outcome = Outcome(run, owner=run.copied(getattr(self.f, "__self__", None)))
             try:
                 arguments = self._placed(run, arguments, point or {})
-                result = self._called(run, arguments, outcome)
+                result = self._called(run, arguments)
                 self._collect(outcome, result)
                 if not traced:
                     outcome.changed = self._changed(arguments, point or {})
@@ -104,7 +103,7 @@ class Problem:
                 found += [name] * (not np.array_equal(old, new, equal_nan=old.dtype.kind == "f"))
         return tuple(found)
 
-    def _called(self, run: Run, arguments: tuple[Any, ...], outcome: Outcome) -> Any:
+    def _called(self, run: Run, arguments: tuple[Any, ...]) -> Any:
         """The result of the function, or of both of them."""
         result = self._call(run, self.f, arguments)
         if self.by_hand is None:
@@ -123,11 +122,11 @@ class Problem:
 
     def _collect(self, outcome: Outcome, result: Any) -> None:
         if self.where:
-            outcome.loss = self._named(outcome, self.loss or "loss", result)
-            outcome.gradients = {name: self._named(outcome, where, result) for name, where in self.where.items()}
+            outcome.loss = self._named(outcome, self.loss or "loss")
+            outcome.gradients = {name: self._named(outcome, where) for name, where in self.where.items()}
             return
         if self.loss is not None:
-            outcome.loss, found = self._named(outcome, self.loss, result), result
+            outcome.loss, found = self._named(outcome, self.loss), result
         elif isinstance(result, tuple) and len(result) >= 2:
             outcome.loss, found = result[0], result[1] if len(result) == 2 else result[1:]
         else:
@@ -137,7 +136,7 @@ class Problem:
         if hasattr(self, "keys"):
             outcome.gradients = {name: outcome.gradients[key] for name, key in self.keys.items()}
 
-    def _named(self, outcome: Outcome, name: str, result: Any) -> Any:
+    def _named(self, outcome: Outcome, name: str) -> Any:
         """The value that a local name, or an attribute, has at the end."""
         values = outcome.run.locals
         with contextlib.suppress(Exception):
@@ -264,9 +263,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (float, np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "fiu"
 
 
-def _matched(
-    candidates: Mapping[str, Any], found: Mapping[str, Any], names: Sequence[str], wrt: Any
-) -> tuple[dict[str, Any], dict[str, str]]:
+def _matched(candidates: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Which gradient belongs to which parameter: by name, else by order, else by order and shape."""
     found = {key: value for key, value in found.items() if value is not None}
     by_name = {key: name for key in found if (name := _by_name(key, candidates)) is not None}

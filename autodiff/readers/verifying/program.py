@@ -27,7 +27,7 @@ import numpy as np
 
 from ...errors import AutodiffError
 from ...graph import Node, next_index
-from ...structures import leaves, mapped
+from ...structures import leaves
 from ...tensor import Tensor, plain_value
 from .instrument import HOOK, Statement, expression_code, instrumented, is_users
 
@@ -105,16 +105,13 @@ class Run:
         self.tainted = False  # a value was computed in a way that no gradient passes
         self.marks: list[tuple[int, tuple[Any, ...]]] = []  # which nodes were made where
         self.locals: dict[str, Any] = {}  # of the outermost function, at its end
-        self.failed: tuple[BaseException, str | None, int] | None = None
         self._seen: dict[int, int] = {}
         self._stack: tuple[int, ...] = ()
         self._memo: dict[int, Any] = {}
         self._kept: list[Any] = []  # the originals, so that an id stays one object's
         self._globals: dict[int, dict[str, Any]] = {}
-        self._copied: dict[int, set[CodeType]] = {}
         self._functions: dict[Any, Any] = {}
         self._watch = watch
-        self.last: dict[str, Any] = {}  # what each name of the outermost function was assigned last
         self.changing: set[str] = set()  # functions that changed an argument in place
         self.returning_globals: set[str] = set()  # functions whose result is none of their own values
         self.given: dict[str, Any] = {}  # values for local names, in the place of the first ones assigned
@@ -131,11 +128,8 @@ class Run:
         if self._watch is not None:
             self._watch(number, {**frame.f_globals, **variables})
         edit = self.edits.get(number)
-        code = edit.code if edit else self._own_code(number)
+        code = edit.code if edit else expression_code(self.program.statements[number].text)
         return eval(code, frame.f_globals, variables)
-
-    def _own_code(self, number: int) -> CodeType:
-        return _code_of(self.program.statements[number].text)
 
     def step(self, number: int, value: Any) -> Any:
         """See a value on its way to a name."""
@@ -189,8 +183,6 @@ class Run:
             value = self._noisy(value)
         elif self.copies and isinstance(value, np.ndarray):
             value = value.copy()
-        if not self._stack:
-            self.last[name] = value
         if self.recording:
             seen = value._current()[1] if isinstance(value, Tensor) else np.array(value)
             stamp = next_index() if self.traced else 0
@@ -403,11 +395,6 @@ def _small_copy(argument: Any) -> Any:
     return argument.copy() if isinstance(argument, np.ndarray) and argument.size <= LARGE else None
 
 
-@functools.lru_cache(4096)
-def _code_of(text: str) -> CodeType:
-    return expression_code(text)
-
-
 @functools.lru_cache(1024)
 def _names(code: CodeType) -> tuple[str, ...]:
     """The global names that code may use, that of inner functions too."""
@@ -457,6 +444,3 @@ def node_places(run: Run, nodes: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
         found[node] = (*place, count)
         count += 1
     return found
-
-
-__all__ = ["Edit", "Program", "Record", "Run", "mapped", "node_places", "unnoticed"]

@@ -76,6 +76,14 @@ class Scope:
         self.texts = texts  # items that the function itself speaks of: `hs[t - 1]`
         self.parameters = parameters or {}
 
+    def evaluated(self, text: str) -> Any:
+        """The value of an expression here."""
+        return eval(f"({text}\n)", dict(self.variables))
+
+    def is_parameter(self, value: Any) -> bool:
+        """Whether it is the value of a parameter."""
+        return any(same(value, parameter) for parameter in self.parameters.values())
+
     @functools.cached_property
     def values(self) -> dict[str, Any]:
         """Everything numeric, by the text that reaches it: names, attributes, items of dicts and lists."""
@@ -85,7 +93,7 @@ class Scope:
                 found.update(_reached(name, value))
         for text in self.texts:
             with contextlib.suppress(Exception):
-                value = eval(text, dict(self.variables))
+                value = self.evaluated(text)
                 if isinstance(value, (np.ndarray, np.generic)):
                     found[text] = value
         return found
