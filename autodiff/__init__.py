@@ -37,6 +37,7 @@ The map of the house, from the ground up (imports run downwards in this order):
     custom        primitive: a user's own differentiable function
     differences   derivatives from values alone, with an honest error
     products      products, taken apart
+    moves         equal, simpler expressions of what only moves elements
     identities    equal, simpler expressions
     simplify      a few exact identities on a graph
     forms         how mathematics writes each operation
@@ -49,22 +50,27 @@ The map of the house, from the ground up (imports run downwards in this order):
 To understand the engine, read primitive, rules/elementwise and derivative.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import errors
 from .batching import vmap
 from .checkpoint import checkpoint
 from .custom import primitive
 from .modes import anomaly, anonymous, no_grad
-from .readers.compiling import compile
-from .readers.config import show_config
-from .readers.coverage import coverage
-from .readers.draw import Drawing, draw
-from .readers.explain import explain
-from .readers.verifying.notebook import load_ipython_extension as load_ipython_extension
-from .readers.verifying.report import Report
-from .readers.verifying.verify import verify
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
 from .tensor import Tensor, constant
 from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+
+if TYPE_CHECKING:
+    from .readers.compiling import compile
+    from .readers.config import show_config
+    from .readers.coverage import coverage
+    from .readers.draw import Drawing, draw
+    from .readers.explain import explain
+    from .readers.verifying.notebook import load_ipython_extension as load_ipython_extension
+    from .readers.verifying.report import Report
+    from .readers.verifying.verify import verify
 
 __version__ = "0.1.0"
 
@@ -74,3 +80,27 @@ __all__ = [
     "no_grad", "primitive", "relu", "show_config", "sigmoid", "softmax", "softplus", "value_and_grad", "verify", "vjp",
     "vmap",
 ]  # fmt: skip
+
+_READERS = {
+    "compile":                "compiling",
+    "show_config":            "config",
+    "coverage":               "coverage",
+    "Drawing":                "draw",
+    "draw":                   "draw",
+    "explain":                "explain",
+    "load_ipython_extension": "verifying.notebook",
+    "Report":                 "verifying.report",
+    "verify":                 "verifying.verify",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """A reader, imported when it is first asked for: most programs need none."""
+    if name not in _READERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f".readers.{_READERS[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

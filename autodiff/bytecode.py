@@ -21,8 +21,10 @@ def stored_name(site: tuple[Any, ...], part: int | None = None) -> str | None:
     if is_library(code):
         return None
     stores = following(code, at)
-    if stores is RETURNED and caller is not None and not is_library(caller):
-        stores = following(caller, caller_at)
+    if caller is not None and is_returned(code, at) and not is_library(caller):
+        outer = following(caller, caller_at)
+        if stores is RETURNED or isinstance(outer, tuple):
+            stores = outer
     if not isinstance(stores, tuple) or (len(stores) > 1) != (part is not None):
         return None
     name = stores[part or 0] if (part or 0) < len(stores) else ""
@@ -118,6 +120,19 @@ def following(code: CodeType, at: int) -> Any:
     return None
 
 
+def is_returned(code: CodeType, at: int) -> bool:
+    """Whether the result of an instruction is returned, at once or by the next line, `out = ...` and `return out`."""
+    stores = following(code, at)
+    if stores is RETURNED or not isinstance(stores, tuple):
+        return stores is RETURNED
+    steps, offsets = _steps(code)
+    for store, load, end in zip(*(steps[bisect.bisect_right(offsets, at) + k :] for k in range(3)), strict=False):
+        if store.name.startswith("STORE_"):
+            back = load.name.startswith("LOAD_FAST") and load.argument == store.argument
+            return back and store.name.startswith("STORE_FAST") and end.name == "RETURN_VALUE"
+    return False
+
+
 def _written_to(steps: Sequence[Step], i: int) -> str | None:
     """The variable to a part of which an instruction writes."""
     entries = _entries(steps, i - 1, 2)[0] if steps[i].name == "STORE_SUBSCR" else None
@@ -144,8 +159,14 @@ def _key(step: Step) -> str | None:
     return key if step.name == "LOAD_CONST" and isinstance(key, str) and key.isidentifier() else None
 
 
+def is_call(code: CodeType, at: int) -> bool:
+    """Whether an instruction calls a function: what an operator made there, that function made, as `sum` does."""
+    steps, offsets = _steps(code)
+    return steps[bisect.bisect_right(offsets, at) - 1].name.startswith("CALL")
+
+
 @functools.lru_cache(maxsize=4096)
-def operands(code: CodeType, at: int, count: int, called: str, operator: bool) -> tuple[str | None, ...]:
+def operands(code: CodeType, at: int, count: int, name: str, operator: bool) -> tuple[str | None, ...]:
     """The variables from which the operands of an operator, or of a call of a function of this name, were loaded."""
     steps, offsets = _steps(code)
     i = bisect.bisect_right(offsets, at) - 1
@@ -162,7 +183,7 @@ def operands(code: CodeType, at: int, count: int, called: str, operator: bool) -
     found = [_loaded(steps, last) for last in entries]
     if calls:
         i -= steps[i].name == "PUSH_NULL"
-        if i < 1 or steps[i].argument != called:  # the function that was called made other calls
+        if i < 1 or steps[i].argument != name:  # the function that was called made other calls
             return none
         if len(found) == count - 1:  # X.dot(W): X came before the method
             found.insert(0, _loaded(steps, i - 1) if steps[i].name in ("LOAD_METHOD", "LOAD_ATTR") else None)
@@ -173,7 +194,8 @@ def _loaded(steps: Sequence[Step], i: int) -> str | None:
     """The variable, attribute or key that an instruction loads."""
     name, value = steps[i].name, steps[i].argument
     if name.startswith(("LOAD_NAME", "LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF")) or name == "LOAD_ATTR":
-        return value if isinstance(value, str) and value not in ("T", "mT", "real", "imag", "data") else None
+        said = isinstance(value, str) and value not in ("T", "mT", "real", "imag", "data")
+        return value.strip("_") or None if said else None
     if name == "BINARY_SUBSCR" and i > 1:
         if steps[i - 1].name == "LOAD_CONST":
             return _key(steps[i - 1])

@@ -89,6 +89,7 @@ class _Recomputed:
     """The derivative of a checkpoint: f is called again, and what it makes is differentiated."""
 
     saves: Sequence[str] = ()
+    push = None  # forward mode transposes it
 
     def __init__(self, again: Callable[[], Any], value: Any) -> None:
         self.again, self.value = again, value
@@ -105,7 +106,7 @@ class _Recomputed:
         for one, gradient in pairs:
             if gradient is not None and one._current()[1].needs:
                 record = tensor_of if isinstance(gradient, Stored) else None
-                pulled = pull(one._node, gradient, set(sources.values()), record)
+                pulled = pull(one._node, gradient, set(sources.values()), record, within=True)
                 found += [(x, pulled[source]) for x, source in sources.items() if source in pulled]
         return found
 

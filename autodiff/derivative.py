@@ -26,13 +26,14 @@ def pull(
     record: Callable[[Node, Any], Any] | None = None,
     release: bool = False,
     note: Callable[[Node, Any], None] | None = None,
+    within: bool = False,
 ) -> dict[Source, Any]:
     """The gradients of `output` with respect to `targets` (nodes, or the variables of leaves), by default every leaf.
 
     Visits each node once, the latest first, and so after all that use it. With `record`, which makes a Tensor of a node
     and its value, the rules run on Tensors, and the gradients are graphs themselves. With `release`, what the nodes had
-    saved is dropped on the way; `note` is told the gradient that came to each node. Returned arrays are no views and
-    nobody else's.
+    saved is dropped on the way; `note` is told the gradient that came to each node. With `within`, no gradient flows on
+    from a target to what it was made of. Returned arrays are no views and nobody else's.
     """
     found: dict[Source, Any] = {}
     if output.is_leaf:
@@ -55,6 +56,8 @@ def pull(
             Graph([node]).restore()
             saved = node.saved
         if partial:
+            if within and node in targets:
+                rule = _END
             if type(rule) is Hooked:
                 g, rule = seen(rule.hooks, g), rule.rule
             if node in targets:
@@ -100,6 +103,19 @@ def pull(
             g = waiting.pop(node)
         else:
             return found
+
+
+class _End:
+    """The rule of a value beyond which nobody asks."""
+
+    saves = ()
+
+    @staticmethod
+    def pull(node: Node, saved: tuple[Any, ...], g: Any) -> tuple[()]:
+        return ()
+
+
+_END = _End()
 
 
 def _quietly(rule: Any, node: Node, saved: tuple[Any, ...], g: Any) -> Any:

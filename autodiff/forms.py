@@ -16,17 +16,19 @@ import numpy as np
 
 from .graph import Node
 from .identities import sigmoid_prime
+from .moves import swaps_the_last
 from .primitive import Composed, dropped, taken
 from .rules.activation import relu, sigmoid, softplus
 from .rules.engine import part
-from .rules.indexing import ARRAY, getitem, scatter
+from .rules.indexing import ARRAY, getitem, put, scatter
 from .rules.reduction import axes_of
 from .sites import __library__  # noqa: F401
 from .structures import Slot
-from .symbols import escaped
+from .symbols import escaped, is_one
 
 # What binds tighter has the higher level. MATRIX stands below PRODUCT: `(a @ b) ⊙ c` has brackets, `-a @ b` has none.
 COMPARISON, SUM, NEGATIVE, MATRIX, PRODUCT, POWER, ATOM = range(7)
+LARGEST = 100  # rows of a unit matrix that is looked for
 FEW = 6  # numbers of an array, which are written out
 LONG = 2000  # characters: a formula that would be longer is cut
 
@@ -155,7 +157,9 @@ def named(name: str, style: str = "unicode") -> Text:
     """A name as a part of formulas: `∂L/∂z` is squared in brackets."""
     if isinstance(name, Text):
         return name
-    return Text(name, POWER if "/" in name or "^" in name else ATOM, style)
+    if name.startswith("∂") or "^" in name:
+        return Text(name, POWER, style)
+    return Text(name, ATOM if style != "unicode" or is_one(name) else COMPARISON, style)
 
 
 def _leaf(node: Node, names: Named, style: str) -> Text:
@@ -167,9 +171,24 @@ def _leaf(node: Node, names: Named, style: str) -> Text:
         return number(value.item() if hasattr(value, "item") else value, style)
     size = math.prod(node.shape)
     if size > FEW:
-        sizes = ("×" if style == "unicode" else r" \times ").join(map(str, node.shape))
-        return Text(f"⟨{sizes}⟩" if style == "unicode" else rf"\langle {sizes} \rangle", ATOM, style)
+        return Text(_pattern(value, style), ATOM, style)
     return Text(_argument(np.asarray(value).tolist(), (), style), ATOM, style)
+
+
+def _pattern(value: Any, style: str) -> str:
+    """An array of more numbers than are written out: `eye(3)`, `zeros((3, 4))`, else only its sizes."""
+    shape, first = tuple(value.shape), value.flat[0] if isinstance(value, np.ndarray) else None
+    square = first == 1 and len(shape) == 2 and shape[0] == shape[1] <= LARGEST
+    if square and np.array_equal(value, np.eye(shape[0])):
+        called, arguments = "eye", [str(shape[0])]
+    elif first in (0, 1) and (value == first).all():
+        called, arguments = ("ones" if first else "zeros"), [str(shape)]
+    else:
+        sizes = ("×" if style == "unicode" else r" \times ").join(map(str, shape))
+        return f"⟨{sizes}⟩" if style == "unicode" else rf"\langle {sizes} \rangle"
+    if value.dtype.kind == "b":
+        arguments.append(f"{_escape('dtype', style)}={_escape('bool', style)}")
+    return _call_text(called, arguments, style)
 
 
 CONSTANTS = {math.pi: ("π", r"\pi"), math.log(2): ("log(2)", r"\log 2"), math.log(10): ("log(10)", r"\log 10")}
@@ -182,13 +201,11 @@ def number(value: Any, style: str = "unicode") -> Text:
     ['2', '−0.5', '1e-05', '∞']
     """
     if isinstance(value, complex):
-        sign = "-" if math.copysign(1, value.imag) < 0 else "+"
-        parts = (
-            number(value.real, style),
-            sign if style != "unicode" or sign == "+" else "−",
-            number(abs(value.imag), style),
-        )
-        return Text("({} {} {}j)".format(*parts), ATOM, style)
+        sign = "+" if math.copysign(1, value.imag) > 0 else "−" if style == "unicode" else "-"
+        real, size = number(value.real, style), number(abs(value.imag), style)
+        if value.real != 0 or not size.replace(".", "").isdigit():
+            return Text(f"({real} {sign} {size}j)", ATOM, style)
+        return Text(f"{size}j", ATOM, style) if sign == "+" else Text(f"{sign}{size}j", NEGATIVE, style, ATOM)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return Text(_escape(str(value), style), ATOM, style)
     if value < 0 or (value == 0 and math.copysign(1, value) < 0):
@@ -197,6 +214,10 @@ def number(value: Any, style: str = "unicode") -> Text:
         return Text(CONSTANTS[value][style != "unicode"], ATOM, style)
     if value == math.inf:
         return Text("∞" if style == "unicode" else r"\infty", ATOM, style)
+    near = Fraction(value).limit_denominator(10**4) if len(repr(value)) > 12 and 1e-4 < value < 1e4 else None
+    if near is not None and float(near) == value:
+        form = "{} / {}" if style == "unicode" else r"\frac{{{}}}{{{}}}"
+        return Text(form.format(near.numerator, near.denominator), PRODUCT, style)
     squared = round(value * value) if 1 < value < 100 else 0
     if len(repr(value)) > 12 and math.sqrt(squared) == value:
         return Text(f"√{squared}" if style == "unicode" else rf"\sqrt{{{squared}}}", ATOM, style)
@@ -204,10 +225,6 @@ def number(value: Any, style: str = "unicode") -> Text:
     if below and len(repr(value)) > 12 and value in (1 / math.sqrt(below), math.sqrt(1 / below)):
         form = "1 / √{}" if style == "unicode" else r"\frac{{1}}{{\sqrt{{{}}}}}"
         return Text(form.format(below), PRODUCT, style)
-    near = Fraction(value).limit_denominator(10**4) if len(repr(value)) > 12 and 1e-4 < value < 1e4 else None
-    if near is not None and float(near) == value:
-        form = "{} / {}" if style == "unicode" else r"\frac{{{}}}{{{}}}"
-        return Text(form.format(near.numerator, near.denominator), PRODUCT, style)
     whole = math.isfinite(value) and value == int(value) and value < 1e16
     text = str(int(value)) if whole else repr(value)
     if style == "unicode" or "e" not in text:
@@ -244,6 +261,8 @@ def _form(node: Node, inputs: Sequence[Text]) -> Form | None:
     """How mathematics writes an operation; None where it has no sign for it."""
     function, keywords = node.primitive.function, node.keywords
     shapes = [x.shape if isinstance(x, Node) else () for x in node.inputs]
+    if function is np.add and type(node.inputs[0]) is int and node.inputs[0] == 0:  # with which `sum` begins
+        return inputs[1].level, "{y}", "{y}"
     if function is np.multiply and () in shapes:
         return (
             SCALED if not (len(inputs) == 2 and inputs[1][:1].isdigit()) else (*SCALED[:2], r"{x:term} \cdot {y:term}")
@@ -252,15 +271,11 @@ def _form(node: Node, inputs: Sequence[Text]) -> Form | None:
         return FORMS[np.matmul] if () not in shapes else SCALED
     if function in (operator.pow, np.power) and inputs[1].isdigit() and inputs[1].level == ATOM:
         return POWER, "{x:atom}" + inputs[1].translate(_RAISED), "{x:atom}^{{{y}}}"
-    if function is np.transpose and len(shapes[0]) == 2 and keywords.get("axes") in (None, (1, 0)):
-        return TRANSPOSED
-    if function is np.swapaxes and {keywords[k] % len(shapes[0]) for k in ("axis1", "axis2")} == {
-        len(shapes[0]) - 2, len(shapes[0]) - 1
-    }:  # fmt: skip
+    if function in (np.transpose, np.swapaxes, np.moveaxis) and swaps_the_last(node):
         return TRANSPOSED
     if function is np.sum and set(keywords) <= {"axis"}:
         axes = axes_of(shapes[0], keywords.get("axis"))
-        if keywords.get("axis") is None:
+        if len(axes) == len(shapes[0]):
             return POWER, "Σ {x:power}", r"\sum {x:power}"
         if axes and max(axes) < 10:
             label = "".join(map(str, axes))
@@ -284,11 +299,12 @@ def _call(node: Node, inputs: Sequence[Text], style: str) -> Text:
     fixed = len(formula.arrays) - (formula.starred is not None)
     arguments = [str(text) for text in inputs[:fixed]]
     options = {key: value for key, value in keywords.items() if not _same(value, formula.keywords.get(key, ...))}
-    if row.function is scatter:
-        arguments = arguments[:1]
-        options["index"] = f"[{index_text(options.pop('index', ()), inputs[1:], style)}]"
+    if row.function in (scatter, put):
+        options["index"] = f"[{index_text(options.pop('index', ()), inputs[fixed:], style)}]"
     elif formula.starred is not None:
         arguments.append("[" + ", ".join(inputs[fixed:]) + "]")
+    if row.function is np.sum and node.inputs[0].dtype.kind == "b":
+        options.pop("dtype", None)  # how many hold: a number is a number
     if isinstance(options.get("axis"), tuple) and len(options["axis"]) == 1:
         (options["axis"],) = options["axis"]
     given = [
@@ -311,7 +327,10 @@ def _composed(node: Node, inputs: Sequence[Text], style: str) -> Text:
 
 
 def _called(row: Any, arguments: Iterable[str], style: str) -> str:
-    name = row.call_name.removeprefix("np.")
+    return _call_text(row.call_name.removeprefix("np."), arguments, style)
+
+
+def _call_text(name: str, arguments: Iterable[str], style: str) -> str:
     if style == "unicode":
         return f"{name}({', '.join(arguments)})"
     return rf"\operatorname{{{escaped(name)}}}\left({', '.join(arguments)}\right)"

@@ -5,22 +5,20 @@ A simplifier `s` makes nodes (`s.make`), says whether it may look into one (`s.s
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .cotangents import SEVERAL
-from .graph import Node, node_of
-from .primitive import COMPOSED, TABLE, Primitive, dropped, taken
+from . import moves
+from .graph import Node
+from .moves import repeats
+from .primitive import TABLE, Primitive, dropped, taken
 from .products import Operand, Product, is_real, is_the, shape_of
-from .rules.activation import relu, sigmoid
-from .rules.indexing import getitem, scatter
-from .rules.reduction import axes_of, kept
+from .rules.activation import log_softmax, relu, sigmoid, softmax
+from .rules.indexing import ARRAY, getitem, put, scatter
 from .rules.shape import cast, identity
-from .structures import Slot
 
 
 def sigmoid_prime(x: Any) -> Any:
@@ -128,98 +126,16 @@ def _narrow(s: Any, node: Node) -> Operand | None:
 
 
 def _not_nan(s: Any, node: Node) -> Operand | None:
-    """c | (x != x) is c, nan apart."""
+    """c | (x != x) is c, and so is c & (x == x), nan apart."""
     c, rest = node.inputs
-    return c if s.sees(rest, np.not_equal) and rest.inputs[0] is rest.inputs[1] else None
-
-
-def repeats(s: Any, x: Operand) -> bool:
-    """Whether x is another value that broadcasting makes x of by itself."""
-    if s.sees(x, np.broadcast_to):
-        return True
-    if not s.sees(x, np.reshape):
-        return False
-    inner = shape_of(x.inputs[0])
-    return x.shape == (1,) * (len(x.shape) - len(inner)) + inner
+    never = np.not_equal if node.primitive.function is np.bitwise_or else np.equal
+    return c if s.sees(rest, never) and rest.inputs[0] is rest.inputs[1] else None
 
 
 def _first_power(s: Any, node: Node) -> Operand | None:
     """x**1."""
     x, y = node.inputs
     return x if is_the(y, 1) and isinstance(x, Node) and x.dtype == node.dtype else None
-
-
-def _unchanged(s: Any, node: Node) -> Operand | None:
-    """A reshape, broadcast, transpose, sum, copy ... that leaves all as it is."""
-    x = node.inputs[0]
-    function, keywords = node.primitive.function, node.keywords
-    if not isinstance(x, Node) or x.shape is SEVERAL or x.shape != node.shape:
-        return None
-    if function in (np.transpose, np.swapaxes):
-        return x if sum(size != 1 for size in x.shape) == 0 or len(x.shape) < 2 else None
-    if function is np.reshape:
-        return x if keywords.get("order", "C") == "C" or len(x.shape) < 2 else None
-    if function is np.sum:
-        return x if set(keywords) <= {"axis", "keepdims"} else None
-    if function is cast:
-        return x if x.dtype == node.dtype else None
-    return x
-
-
-def _dtype_kept(s: Any, node: Node) -> Operand | None:
-    """Between real floating dtypes a cast only rounds; of reals the conjugate and the real part are they themselves."""
-    x = node.inputs[0]
-    if isinstance(x, Node) and x.shape == node.shape and x.dtype.kind == node.dtype.kind == "f":
-        return x
-    return None
-
-
-def _twice(s: Any, node: Node) -> Operand | None:
-    """A transpose of a transpose, a reshape of a reshape, a broadcast of a broadcast."""
-    x = node.inputs[0]
-    function, keywords = node.primitive.function, node.keywords
-    if not s.sees(x, function):
-        return None
-    inner = x.inputs[0]
-    if function is np.transpose:
-        axes = [_axes(n) for n in (x, node)]
-        order = tuple(axes[0][i] for i in axes[1])
-        if order == tuple(range(len(order))):
-            return inner
-        return s.make(np.transpose, (inner,), node, node.shape, axes=order)
-    if function is np.swapaxes:
-        n = len(node.shape)
-        pairs = [{k.keywords["axis1"] % n, k.keywords["axis2"] % n} for k in (x, node)]
-        return inner if pairs[0] == pairs[1] else None
-    if function is np.reshape and (x.keywords.get("order", "C"), keywords.get("order", "C")) != ("C", "C"):
-        return None
-    return s.make(function, (inner,), node, node.shape, **keywords)
-
-
-def _axes(node: Node) -> tuple[int, ...]:
-    n = len(node.shape)
-    axes = node.keywords.get("axes")
-    return tuple(range(n))[::-1] if axes is None else tuple(i % n for i in axes)
-
-
-def _of_a_number(s: Any, node: Node) -> Operand | None:
-    """A number repeated to an array, moved, is the number repeated: broadcast_to(reshape(1, (1, 1)), (2, 3))."""
-    x = node.inputs[0]
-    if is_real(x) and node.primitive.function is np.reshape:
-        return x if node.shape == () else s.make(np.broadcast_to, (x,), node, node.shape, shape=node.shape)
-    if s.sees(x, np.broadcast_to) and is_real(x.inputs[0]):
-        return s.make(np.broadcast_to, x.inputs, node, node.shape, shape=node.shape) if node.shape else x.inputs[0]
-    return None
-
-
-def _sum_of_ones(s: Any, node: Node) -> Operand | None:
-    """The sum of a sum over axes of one element is a reshape."""
-    x, keywords = node.inputs[0], node.keywords
-    if not isinstance(x, Node) or not set(keywords) <= {"axis", "keepdims"}:
-        return None
-    if all(x.shape[i] == 1 for i in axes_of(x.shape, keywords.get("axis"))):
-        return s.make(np.reshape, (x,), node, node.shape, shape=node.shape)
-    return None
 
 
 def _number_outside(s: Any, node: Node) -> Operand | None:
@@ -237,84 +153,6 @@ def _number_outside(s: Any, node: Node) -> Operand | None:
         return None
     inner = s.make(node.primitive.function, inputs, node, node.shape, **node.keywords)
     return s.rebuilt(outside.times(s.product(inner)), node)
-
-
-def _sum_of_a_number(s: Any, node: Node) -> Operand | None:
-    """The sum of a number that is repeated is the number, that often."""
-    x = node.inputs[0]
-    if not (s.sees(x, np.broadcast_to) and is_real(x.inputs[0]) and set(node.keywords) <= {"axis", "keepdims"}):
-        return None
-    many = x.inputs[0] * math.prod(x.shape[i] for i in axes_of(x.shape, node.keywords.get("axis")))
-    return s.make(np.broadcast_to, (many,), node, node.shape, shape=node.shape) if node.shape else many
-
-
-def _transposed_product(s: Any, node: Node) -> Operand | None:
-    """The transpose of a @ b is that of b times that of a."""
-    x = node.inputs[0]
-    matrix = _swaps_the_last(node) and (s.sees(x, np.matmul) or (s.sees(x, np.dot) and len(x.shape) == 2))
-    if not matrix or any(len(shape_of(y)) < 2 for y in x.inputs) or len(x.shape) != len(x.inputs[0].shape):
-        return None
-    a, b = ((y.shape[:-2] + y.shape[:-3:-1], y) for y in x.inputs)
-    keywords = dict(node.keywords)
-    if node.primitive.function is np.swapaxes:
-        keywords = {"axis1": -1, "axis2": -2}
-    left, right = (s.make(node.primitive.function, (y,), y, shape, **keywords) for shape, y in (b, a))
-    return s.make(x.primitive.function, (left, right), node, node.shape)
-
-
-def _swaps_the_last(node: Node) -> bool:
-    n = len(node.shape)
-    if node.primitive.function is np.transpose:
-        return n == 2 and _axes(node) == (1, 0)
-    return n >= 2 and {node.keywords["axis1"] % n, node.keywords["axis2"] % n} == {n - 1, n - 2}
-
-
-def _kept_sum(s: Any, node: Node) -> Operand | None:
-    """reshape(sum(x, axis=1), (3, 1)) is sum(x, axis=1, keepdims=True)."""
-    x = node.inputs[0]
-    if not s.sees(x, np.sum) or set(x.keywords) > {"axis"} or len(node.shape) != len(x.inputs[0].shape):
-        return None
-    inner, axis = x.inputs[0], x.keywords.get("axis")
-    if node.shape != kept(inner.shape, axis) or node.shape == (1,) * (len(node.shape) - len(x.shape)) + x.shape:
-        return None
-    return s.make(np.sum, (inner,), node, node.shape, **({} if axis is None else {"axis": axis}), keepdims=True)
-
-
-def _column(s: Any, node: Node) -> Operand | None:
-    """(A @ v[..., None])[..., 0] is A @ v; (v[None, :] @ A)[..., 0, :] is v @ A."""
-    x, index = node.inputs[0], node.keywords.get("index")
-    if len(node.inputs) > 1 or not s.sees(x, np.matmul):
-        return None
-    a, b = x.inputs
-    if index == (..., 0) and _added_axis(s, b, (..., None)):
-        return s.make(np.matmul, (a, b.inputs[0]), node, node.shape)
-    if index == (..., 0, slice(None)) and _added_axis(s, a, (None, slice(None)), (..., None, slice(None))):
-        return s.make(np.matmul, (a.inputs[0], b), node, node.shape)
-    return None
-
-
-def _outer(s: Any, node: Node) -> Operand | None:
-    """u[:, None] @ v[None, :], and what the rules of 1-D products make of it, is outer(u, v)."""
-    a, b = node.inputs
-    if s.sees(a, np.swapaxes) and _added_axis(s, a.inputs[0], (None, slice(None)), (..., None, slice(None))):
-        u = a.inputs[0].inputs[0]
-    elif _added_axis(s, a, (..., None), (slice(None), None)):
-        u = a.inputs[0]
-    else:
-        return None
-    if s.sees(b, np.swapaxes) and _added_axis(s, b.inputs[0], (..., None), (slice(None), None)):
-        v = b.inputs[0].inputs[0]
-    elif _added_axis(s, b, (None, slice(None)), (..., None, slice(None))):
-        v = b.inputs[0]
-    else:
-        return None
-    found = node_of(COMPOSED[np.outer], (u, v), {"call": ((Slot(0), Slot(1)), {})}, None)
-    found.shape, found.dtype = node.shape, node.dtype
-    return found
-
-
-def _added_axis(s: Any, x: Operand, *indices: Any) -> bool:
-    return s.sees(x, getitem) and x.keywords.get("index") in indices and len(x.inputs[0].shape) == 1
 
 
 def _zero_elsewhere(s: Any, node: Node) -> Operand | None:
@@ -371,11 +209,58 @@ def _half(s: Any, half: Product, full: Operand) -> bool:
     return same and 2 * half.ratio == whole.ratio
 
 
-PATTERNS: dict[Any, tuple[Callable[[Any, Node], Operand | None], ...]] = {
+def _outside_a_mask(s: Any, node: Node) -> Operand | None:
+    """g times [True but where a mask is], as writing to `z[mask]` has it, is g times [not the mask]."""
+    written, g = node.inputs
+    if not s.sees(written, put) or written.keywords.get("index") is not ARRAY or len(written.inputs) != 3:
+        return None
+    before, value, mask = written.inputs
+    whole = isinstance(before, Node) and before.is_leaf and before.variable is None and bool(np.all(before.value))
+    if value is not False or not whole or mask.shape != node.shape:
+        return None
+    return s.make(dropped, (mask, g), node, node.shape)
+
+
+def _softmax(s: Any, node: Node) -> Operand | None:
+    """exp(log_softmax(x)) is softmax(x)."""
+    x = node.inputs[0]
+    ours = isinstance(x, Node) and not x.is_leaf and x.primitive.function is log_softmax
+    return s.make(softmax, x.inputs, node, node.shape, **x.keywords) if ours else None
+
+
+_CONJUGATE = {
+    np.add, np.subtract, np.negative, np.multiply, np.divide, np.matmul, np.sum, np.reshape, np.transpose, np.swapaxes,
+    np.broadcast_to,
+}  # fmt: skip
+
+
+def _conjugate(s: Any, node: Node) -> Operand | None:
+    """The conjugate of a conjugate; that of a product, a sum ... is made of those of its parts."""
+    x = node.inputs[0]
+    if s.sees(x, np.conjugate):
+        return x.inputs[0]
+    if not any(s.sees(x, function) for function in _CONJUGATE):
+        return None
+    return s.make(x.primitive.function, [_conjugated(s, y) for y in x.inputs], node, node.shape, **x.keywords)
+
+
+def _conjugated(s: Any, x: Operand) -> Operand:
+    if isinstance(x, Node):
+        return s.make(np.conjugate, (x,), x, x.shape) if x.dtype.kind == "c" else x
+    return x.conjugate()
+
+
+Identity = Callable[[Any, Node], Operand | None]
+PATTERNS: dict[Any, tuple[Identity, ...]] = {
     np.divide: (_logistic,),
     np.reciprocal: (_logistic,),
+    np.swapaxes: (moves.still,),
+    np.moveaxis: (moves.still,),
+    put: (moves.put_back,),
 }
-IDENTITIES: dict[Any, tuple[Callable[[Any, Node], Operand | None], ...]] = {
+_TRANSPOSE = (moves.of_a_number, moves.still, moves.twice, _number_outside, moves.transposed_product)
+_COMPARISONS = (np.less, np.less_equal, np.greater_equal, np.equal, np.not_equal)
+IDENTITIES: dict[Any, tuple[Identity, ...]] = {
     np.multiply: (_product,),
     np.divide: (_logistic, _product),
     np.reciprocal: (_logistic,),
@@ -386,26 +271,28 @@ IDENTITIES: dict[Any, tuple[Callable[[Any, Node], Operand | None], ...]] = {
     operator.pow: (_first_power, _product),
     np.power: (_first_power, _product),
     np.float_power: (_first_power,),
-    np.reshape: (_of_a_number, _unchanged, _twice, _kept_sum, _number_outside),
-    np.broadcast_to: (_unchanged, _twice),
-    np.transpose: (_of_a_number, _unchanged, _twice, _number_outside, _transposed_product),
-    np.swapaxes: (_of_a_number, _unchanged, _twice, _number_outside, _transposed_product),
-    np.squeeze: (_of_a_number, _unchanged, _number_outside),
-    np.expand_dims: (_of_a_number, _unchanged, _number_outside),
-    np.sum: (_sum_of_a_number, _unchanged, _sum_of_ones, _number_outside),
-    np.copy: (_unchanged,),
-    identity: (_unchanged,),
-    cast: (_dtype_kept, _unchanged),
-    np.real: (_dtype_kept,),
-    np.conjugate: (_dtype_kept,),
-    np.matmul: (_number_outside, _outer),
+    np.exp: (_softmax,),
+    np.reshape: (moves.of_a_number, moves.still, moves.twice, moves.kept_sum, _number_outside),
+    np.broadcast_to: (moves.still, moves.twice),
+    **dict.fromkeys((np.transpose, np.swapaxes, np.moveaxis), _TRANSPOSE),
+    np.squeeze: (moves.of_a_number, moves.still, _number_outside),
+    np.expand_dims: (moves.of_a_number, moves.still, _number_outside),
+    np.sum: (moves.sum_of_a_number, moves.unchanged, moves.sum_of_ones, _number_outside),
+    np.copy: (moves.unchanged,),
+    identity: (moves.unchanged,),
+    cast: (moves.of_a_number, moves.dtype_kept, moves.unchanged),
+    np.real: (moves.dtype_kept,),
+    np.conjugate: (moves.dtype_kept, _conjugate),
+    np.matmul: (moves.by_one_number, _number_outside, moves.outer),
     np.dot: (_number_outside,),
-    getitem: (_column, _number_outside),
+    getitem: (moves.of_a_number, moves.still, moves.one_of_a_stack, moves.column, _number_outside),
+    put: (moves.put_back,),
     scatter: (_number_outside,),
     np.where: (_zero_elsewhere, _where_it_has_a_value),
     np.greater: (_of_relu, _narrow),
-    **dict.fromkeys((np.less, np.less_equal, np.greater_equal, np.equal, np.not_equal), (_narrow,)),
+    **dict.fromkeys(_COMPARISONS, (_narrow,)),
     np.bitwise_or: (_not_nan,),
-    taken: (_narrow, _number_outside),
+    np.bitwise_and: (_not_nan,),
+    taken: (_outside_a_mask, _narrow, _number_outside),
     dropped: (_not_dropped,),
 }

@@ -126,7 +126,7 @@ class Tape:
 
     def __init__(self, reader: str) -> None:
         self.reader = reader
-        self.guarding = reader == "compile"
+        self.guarding: bool = reader == "compile"
         self.operands: list[tuple[Node, Any]] = []
         self.cotangents: list[tuple[Node, Any]] = []
         self.gradients: list[tuple[int, int]] = []

@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from .bytecode import RETURNED, following, is_library, operands, stored_name
+from .bytecode import is_call, is_library, is_returned, operands, stored_name
 from .graph import Graph, Node
 from .identities import PATTERNS
 from .simplify import Simplifier
-from .sites import __library__  # noqa: F401
+from .sites import Site, __library__  # noqa: F401
 from .storage import Stored
 from .symbols import as_it_is, written
 
@@ -133,7 +133,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(held, dict):
         for name, item in [*held.items()]:
             if isinstance(name, str) and name.isidentifier() and isinstance(item, (Stored, np.ndarray)):
-                yield name, item
+                yield name.strip("_") or name, item
 
 
 class _Variables:
@@ -171,21 +171,16 @@ class _Variables:
 # --- the line that made a value --------------------------------------------------------------------------------------
 
 
-def _site(node: Node) -> Any:
-    return getattr(node, "site", None)
+class _Line:
+    """What the user's code says of the values that one instruction makes."""
 
-
-def _loaded_names(nodes: Sequence[Node]) -> dict[Node, str]:
-    """For leaves, the variable (or attribute) that the user's line took them from."""
-    found: dict[Node, str] = {}
-    for node in nodes:
-        site = _site(node)
-        leaves = [(i, x) for i, x in enumerate(node.inputs) if isinstance(x, Node) and x.is_leaf and x not in found]
-        if leaves and site and not is_library(site[0]):
-            row = node.primitive
-            names = operands(site[0], site[1], len(node.inputs), row.name, row.is_operator)
-            found |= {x: name for i, x in leaves if (name := names[i])}
-    return found
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.is_users: bool = not is_library(site[0])
+        self.name: str | None = stored_name(site)
+        self.returns: bool = is_returned(site[0], site[1])
+        self.calls: bool = is_call(site[0], site[1])
+        self.frame = (site[0], *site[2:])  # the call of the function that it stands in
 
 
 class Lines:
@@ -194,27 +189,52 @@ class Lines:
     function that returned another value."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
+        lines: dict[Site, _Line] = {}
+        made: dict[Node, _Line] = {}  # where each value was made
+        for node in nodes:
+            site = None if node.is_leaf else node.site
+            if site:
+                made[node] = lines.get(site) or lines.setdefault(site, _Line(site))
         self.inner: set[Node] = set()
-        passing: set[Node] = set()
-        for node in nodes:
-            if site := _site(node):
-                same = [x for x in node.inputs if isinstance(x, Node) and not x.is_leaf and _site(x) == site]
-                passing.update(x for x in same if x.primitive is not node.primitive)
-                self.inner.update(same, [node] * bool(same))
         self.stored: dict[Node, str] = {}
+        passing = self._passing(made)
         returned: set[Any] = set()
-        for node in nodes:
-            site = _site(node)
-            if site and node not in passing:
-                part = node.keywords["index"] if node.primitive.name == "part" else None
-                name = stored_name(site, part)
+        for node, line in made.items():
+            if node not in passing:
+                several = node.primitive.name == "part"
+                name = stored_name(line.site, node.keywords["index"]) if several else line.name
                 if name:
                     self.stored[node] = name
-                if following(site[0], site[1]) is RETURNED:
-                    returned.add((site[0], *site[2:]))
-        self.loaded: dict[Node, str] = _loaded_names(nodes)
-        local = {n: (s[0], *s[2:]) for n in self.stored if following((s := _site(n))[0], s[1]) is not RETURNED}
-        self.helpers: set[Node] = {node for node, call in local.items() if call in returned}
+                if line.returns:
+                    returned.add(line.frame)
+        self.loaded: dict[Node, str] = _loaded_names(nodes, made)
+        local = (node for node in self.stored if not made[node].returns)
+        self.helpers: set[Node] = {node for node in local if made[node].frame in returned}
+
+    def _passing(self, made: Mapping[Node, _Line]) -> set[Node]:
+        """The values that a line made on the way to the one it stores; of a loop, each round stores one."""
+        passing: set[Node] = set()
+        for node, line in made.items():
+            several = line.calls and node.primitive.is_operator  # sum(values) made them all
+            for x in node.inputs:
+                if made.get(x) is line:
+                    self.inner.update((x, node))
+                    if several or x.primitive is not node.primitive:
+                        passing.add(x)
+        return passing
+
+
+def _loaded_names(nodes: Sequence[Node], made: Mapping[Node, _Line]) -> dict[Node, str]:
+    """For leaves, the variable (or attribute) that the user's line took them from."""
+    found: dict[Node, str] = {}
+    for node in nodes:
+        leaves = [(i, x) for i, x in enumerate(node.inputs) if isinstance(x, Node) and x.is_leaf and x not in found]
+        line = made.get(node)
+        if leaves and line and line.is_users:
+            row = node.primitive
+            names = operands(line.site[0], line.site[1], len(node.inputs), row.name, row.is_operator)
+            found |= {x: name for i, x in leaves if (name := names[i])}
+    return found
 
 
 # --- formulas between names ------------------------------------------------------------------------------------------
@@ -308,7 +328,7 @@ def _adds_a_parameter(node: Node) -> bool:
 
 
 def _unique(found: Mapping[Node, str]) -> dict[Node, str]:
-    """Values of the same name are numbered, in the order in which they were made; parameters keep theirs."""
+    """Values of the same name are numbered, in the order in which they were made; the only parameter keeps its own."""
     holders: dict[str, dict[Any, list[Node]]] = defaultdict(dict)
     for node, name in found.items():
         holders[name].setdefault(_value_key(node), []).append(node)
@@ -320,7 +340,8 @@ def _unique(found: Mapping[Node, str]) -> dict[Node, str]:
             continue
         groups = [*values.values()]
         first = [group[0] for group in groups]
-        keeps = next((x for x in first if x.is_leaf and x.variable is not None and x.needs), None)
+        parameters = [x for x in first if x.is_leaf and x.variable is not None and x.needs]
+        keeps = parameters[0] if len({x.variable for x in parameters}) == 1 else None
         number = 0 if keeps is None and first[0].is_leaf and not any(x.is_leaf for x in first[1:]) else 1
         for group in groups:
             free = name

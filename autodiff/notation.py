@@ -22,16 +22,17 @@ import numpy as np
 
 from .composition import tensor_of
 from .cotangents import SEVERAL
-from .derivative import pull
+from .derivative import ascent, pull
 from .forms import PRODUCT, Text, expression, index_text, named, number
 from .graph import Graph, Node, Variable, leaf, source_of
 from .identities import PATTERNS
 from .modes import anonymous, resumed
 from .naming import Names, inside_of, live_variables, names_of, terms
+from .primitive import TABLE, Composed
 from .simplify import Simplifier, again
 from .sites import __library__  # noqa: F401
 from .storage import Stored
-from .symbols import written
+from .symbols import is_one, written
 
 __all__ = [
     "Names", "Text", "formula", "index_text", "live_variables", "named", "names_of", "number", "rule_formula", "terms",
@@ -60,18 +61,24 @@ def rule_formula(
     """What goes back from a value to one of the `terms` it is written in (or to the input at a position).
 
     `incoming` is the gradient that came to the value: `∂L/∂a₂` if it is not said, "1" for the last value of all. The
-    formula is that of the graph that     the rules of the table make of placeholders. None where no gradient goes
-    back.
+    formula is that of the graph that the rules of the table make of stand-ins. None where no gradient goes back.
     """
     own = names.text(node, style)
     if isinstance(term, Node):
         node = _folded(node, names)
     found = terms(node, names) if isinstance(term, Node) else tuple(x for x in node.inputs if isinstance(x, Node))
     target = term if isinstance(term, Node) else node.inputs[term]
-    if not isinstance(target, Node) or target not in found or target.dtype is SEVERAL or target.dtype.kind not in "fc":
+    if (
+        not isinstance(target, Node)
+        or target not in (*found, node)
+        or target.dtype is SEVERAL
+        or target.dtype.kind not in "fc"
+    ):
         return None
     if incoming is None:
         incoming = partial(own or f"({expression(node, names, style)})", style)
+    if node is target:  # what only its shape was changed of, and changed back
+        return named(incoming, style)
     rule = _local_rule(node, found, target, incoming == "1")
     if rule is None:
         own, other = (
@@ -89,35 +96,39 @@ def rule_formula(
         said[stand_in] = name if name is not None else expression(x, names, style)
     if not isinstance(result, Node):
         return number(result, style)
-    return as_said(result, said, style)
+    return as_said(result, said, names, style)
 
 
 def partial(name: str, style: str = "unicode", of: str = "L") -> str:
     """`∂L/∂a₂`."""
+    if style == "unicode" and not name.startswith("(") and not is_one(name):
+        name = f"({name})"
     return f"∂{of}/∂{name}" if style == "unicode" else rf"\frac{{\partial {of}}}{{\partial {name}}}"
 
 
 class _Said:
-    """Names that were said for some nodes."""
+    """Names, and what was said for some nodes."""
 
-    def __init__(self, said: dict[Node, str]) -> None:
-        self._said = said
+    def __init__(self, said: dict[Node, str], names: Any) -> None:
+        self._said, self._names = said, names
 
     def text(self, node: Any, style: str = "unicode") -> str | None:
-        return self._said.get(node)
+        said = self._said.get(node)
+        return self._names.text(node, style) if said is None else said
 
 
-def as_said(node: Node, said: dict[Node, str], style: str) -> Text:
+def as_said(node: Node, said: dict[Node, str], names: Any, style: str) -> Text:
     """The formula of a node, others called as is said."""
     if node in said:
         return named(said[node], style)
-    return expression(node, _Said(said), style)
+    return expression(node, _Said(said, names), style)
 
 
 # --- the graph of a local rule ---------------------------------------------------------------------------------------
 
 _RULES: OrderedDict[Any, Any] = OrderedDict()  # the rules that have been asked for, by the shape of the question
 _REMEMBERED = 512
+LARGE = 64
 
 
 def _local_rule(node: Node, found: Sequence[Node], target: Node, last: bool) -> tuple[Any, list[Node]] | None:
@@ -133,15 +144,18 @@ def _local_rule(node: Node, found: Sequence[Node], target: Node, last: bool) -> 
         for x in inside
     )
     key = (key, last, place[target], tuple((x.shape, x.dtype) for x in place))
-    if key not in _RULES:
-        try:
-            with resumed(), anonymous(), np.errstate(all="ignore"):
-                _RULES[key] = _made(inside, found, target, last)
-        except Exception:  # a rule that cannot be run on stand-ins: its formula is not known
-            _RULES[key] = None
-        if len(_RULES) > _REMEMBERED:
-            _RULES.popitem(last=False)
-    return _RULES[key]
+    if key in _RULES:
+        return _RULES[key]
+    try:
+        with resumed(), anonymous(), np.errstate(all="ignore"):
+            rule = _made(inside, found, target, last)
+    except Exception:  # a rule that cannot be run on stand-ins: its formula is not known
+        rule = None
+    if all(isinstance(x.primitive, Composed) or x.primitive.function in TABLE for x in inside):
+        _RULES[key] = rule  # others, as of a checkpoint, may hold values
+    if len(_RULES) > _REMEMBERED:
+        _RULES.popitem(last=False)
+    return rule
 
 
 def _made(
@@ -167,8 +181,8 @@ def _made(
         return None, []
     source = copies[target].variable
     assert source is not None
-    pulled = pull(root, Stored._of(incoming, values[root]), {source}, record=tensor_of)
-    gradient = pulled[source]._node if source in pulled else None
+    pulled = pull(root, ascent(Stored._of(incoming, values[root])), {source}, record=tensor_of)
+    gradient = ascent(pulled[source])._node if source in pulled else None
     stand_ins = [incoming, root, *(copies[x] for x in found)]
     if gradient is None:
         return None, stand_ins
@@ -179,15 +193,15 @@ def _made(
         one = simplifier.make(np.broadcast_to, (1,), root, root.shape, shape=root.shape)
         simplifier.became[incoming] = one if root.shape else 1
     result = simplifier.all([gradient])[gradient]
-    if last and simplifier.sees(result, np.broadcast_to) and not isinstance(result.inputs[0], Node):
-        result = result.inputs[0]
-    if (
-        sizes
-        and isinstance(result, Node)
-        and any({*x.keywords} - {"axis", "keepdims", "axes"} for x in Graph([result]).nodes)
-    ):
-        return _made(inside, found, target, last, shrink=False)  # it has sizes in it
+    if simplifier.sees(result, np.broadcast_to):
+        result = result.inputs[0]  # what a sum gives back to each of its terms
+    if sizes and isinstance(result, Node) and _says_sizes(result):
+        return _made(inside, found, target, last, shrink=False)
     return result, stand_ins
+
+
+def _says_sizes(result: Node) -> bool:
+    return any({*x.keywords} - {"axis", "keepdims", "axes"} for x in Graph([result]).nodes)
 
 
 def _saved(node: Node, symbol: str, values: dict[Node, Any]) -> Any:
@@ -198,10 +212,12 @@ def _saved(node: Node, symbol: str, values: dict[Node, Any]) -> Any:
 
 
 def _filler(node: Node, sizes: dict[int, int]) -> Any:
-    """An array of a node's shape and dtype that takes no memory; its values are in no formula."""
+    """An array of a node's shape and dtype; its values are in no formula. A large one takes no memory, and a small
+    square one has an inverse."""
     value = node.dtype.type(0.5 if node.dtype.kind in "fc" else 0)
     shape: Any = tuple(sizes.get(size, size) for size in node.shape)
-    return np.broadcast_to(value, shape)
+    square = len(shape) > 1 and shape[-1] == shape[-2] < LARGE and node.dtype.kind in "fc"
+    return np.broadcast_to(value + np.eye(shape[-1], dtype=node.dtype) if square else value, shape)
 
 
 def _shrinks(node: Node) -> bool:

@@ -26,8 +26,10 @@ class Product:
         factors: Sequence[Any] = (),
         divisors: Sequence[Any] = (),
     ) -> None:
-        self.ratio, self.scale = ratio, scale
-        self.factors, self.divisors = tuple(factors), tuple(divisors)
+        self.ratio: Fraction = ratio
+        self.scale: float = scale
+        self.factors: tuple[Any, ...] = tuple(factors)
+        self.divisors: tuple[Any, ...] = tuple(divisors)
 
     @classmethod
     def of_number(cls, value: Any) -> Product:

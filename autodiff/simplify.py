@@ -24,10 +24,12 @@ import numpy as np
 
 from .composition import RULE as COMPOSED_RULE
 from .graph import NOTHING, Graph, Node, node_of
-from .identities import IDENTITIES, PATTERNS, SIGMOID_PRIME, repeats, sigmoid_prime
+from .identities import IDENTITIES, PATTERNS, SIGMOID_PRIME, sigmoid_prime
+from .moves import repeats
 from .primitive import TABLE, Composed, Primitive
 from .products import Operand, Product, as_number, is_a_root, is_real, shape_of
 from .rules.activation import sigmoid
+from .rules.indexing import getitem
 
 
 def simplified(outputs: Iterable[Node], keep: Collection[Node] = ()) -> dict[Node, Operand]:
@@ -73,16 +75,23 @@ class Simplifier:
         if node.is_leaf:
             return node if node in self.keep else self._only(node)
         inputs = tuple(self.became[x] if isinstance(x, Node) else x for x in node.inputs)
-        if node.primitive.kind == "elementwise" or node.primitive.function in (np.reshape, np.broadcast_to):
+        moves = self.derivative and node.primitive.function in (np.reshape, np.broadcast_to, getitem)
+        if node.primitive.kind == "elementwise" or moves:
             inputs = tuple(as_number(x) for x in inputs)
         new = again(node, inputs) if inputs != node.inputs or (self._copies and node.needs) else node
         found = self._settled(new)
         if node in self.keep:
+            if self.derivative and (found in self.keep or self._is_a_number(found)):
+                return found  # a gradient may be another value, or 1; what the user made is a value of its own
             own = found if isinstance(found, Node) and found.shape == node.shape and found not in self.keep else new
             self.keep.add(own)
             self._products[own] = Product(factors=(own,))
             return own
         return found
+
+    def _is_a_number(self, x: Operand) -> bool:
+        """Whether x is a number, or one that is repeated."""
+        return not isinstance(x, Node) or (self.sees(x, np.broadcast_to) and not isinstance(x.inputs[0], Node))
 
     def make(self, function: Any, inputs: Sequence[Operand], like: Node, of: Any = None, **keywords: Any) -> Operand:
         """A node, simplified; elementwise where no shape is said."""
@@ -108,7 +117,7 @@ class Simplifier:
 
     def _shared(self, node: Node) -> Node:
         """The node that was made of the same call before."""
-        keywords = tuple(sorted(node.keywords.items(), key=lambda item: item[0])) if node.keywords else ()
+        keywords = tuple((name, _hashable(value)) for name, value in sorted(node.keywords.items()))
         try:
             key = (node.primitive, tuple((type(x), x) for x in node.inputs), keywords, node.shape, node.dtype)
             return self._made.setdefault(key, node)
@@ -130,6 +139,7 @@ class Simplifier:
 
     def product(self, x: Operand) -> Product:
         """x as numbers, factors and divisors."""
+        x = as_number(x)
         if not isinstance(x, Node):
             return Product.of_number(x) if is_real(x) else Product(factors=(x,))
         found = self._products.get(x)
@@ -241,12 +251,19 @@ class Simplifier:
         return factors
 
 
+def _hashable(value: Any) -> Any:
+    """An argument as a key: slices are none before Python 3.12."""
+    if isinstance(value, tuple):
+        return tuple(map(_hashable, value))
+    return (slice, value.start, value.stop, value.step) if isinstance(value, slice) else value
+
+
 def again(node: Node, inputs: tuple[Operand, ...]) -> Node:
     """The call of a node, of other inputs."""
     new = node_of(node.primitive, inputs, node.keywords, None)
     new.shape, new.dtype, new.name, new.site = node.shape, node.dtype, node.name, node.site
     own = getattr(node.rule, "rule", node.rule)  # without the functions that look at gradients
-    _connect(new, _Remade(own, node, inputs) if node.needs and not hasattr(own, "push") else None)
+    _connect(new, _Remade(own, node, inputs) if node.needs and own.push is None else None)
     return new
 
 

@@ -1,10 +1,11 @@
 """Storage: how Tensors that share memory, as NumPy's views do, live on values that are never written.
 
-A Tensor normally keeps its value and node itself. Two kinds ask each time that they are read, through a link:
+A Tensor normally keeps its value and node itself. Some kinds ask each time that they are read, through a link:
 
 - `Exposed`: a leaf whose array the user holds, by `w.data`, and may write to at any time: each recording copies it.
 - `View`: what `x[1:]`, `x.T` or `x.reshape(...)` made. A write to any member of the family gives the *root* a new
   value; a view that finds another node under its root than it was made from (its `origin`) is made again from there.
+- `Lent`: a leaf whose array a compiled step writes to, until somebody looks at it.
 
 So a write never changes an array that a graph holds: it makes new nodes, and gradients flow as the program was written.
 """
@@ -50,6 +51,35 @@ class Exposed:
         value = snapshot(self.array, "data")
         tensor._node = leaf(value, tensor._node.variable, tensor._node.needs)
         return value
+
+
+class Loan:
+    """Whether leaves that were lent together are still with the one who writes to their arrays."""
+
+    __slots__ = ("open",)
+
+    open: bool
+
+    def __init__(self) -> None:
+        self.open = True
+
+
+class Lent:
+    """A leaf's array while somebody writes to it; the first one who looks ends the loan."""
+
+    __slots__ = ("array", "loan")
+
+    array: Any
+    loan: Loan
+
+    def __init__(self, array: Any, loan: Loan) -> None:
+        self.array, self.loan = array, loan
+
+    def settle(self, tensor: Stored) -> Any:
+        """The array, as it is now."""
+        self.loan.open = False
+        tensor._value, tensor._link = self.array, None
+        return self.array
 
 
 class View:
@@ -219,11 +249,10 @@ class Stored:
             may_leave(self._current()[1], ".data")
         if not self._writable_leaf():
             return read_only(self._read())
-        if self._value is not None:
-            value = snapshot(self._value, "data")
+        if not (self._value is None and isinstance(self._link, Exposed)):
+            value = snapshot(self._read(), "data")
             self._link = Exposed(np.array(value) if isinstance(value, np.generic) else value)
             self._value = None
-        assert isinstance(self._link, Exposed)
         return self._link.array
 
     @data.setter
@@ -281,23 +310,32 @@ class Stored:
 
     def _replace(self, value: Any) -> None:
         """Give a leaf another value; graphs keep the old one."""
+        self._end_loan()
         node = self._node
         self._value = value = np.array(value) if isinstance(value, np.generic) else value
         self._node = leaf(value, node.variable or Variable(), node.needs)
 
-    def _holders(self, array: Any) -> int:
-        """How many hold a leaf's array or its node, as it is counted here; -1 where it has another one."""
-        return getrefcount(array) + getrefcount(self._node) if self._value is array else -1
-
     def _give_away(self) -> Any:
         """A leaf's array, for somebody who writes to it what becomes this leaf's value: its own, or a copy where a
         graph, a view or the user holds it."""
+        self._end_loan()
         node, value = self._node, self._value
         if value is None or getrefcount(node) > 3 or getrefcount(value) > 4 or value.base is not None:
             value = self._read()
             del node
             self._replace(np.array(value, order="K"))
         return self._value
+
+    def _lend(self, array: Any, loan: Loan) -> None:
+        """Have `array`, which is given away or becomes this leaf's value, written to until somebody looks."""
+        if self._value is not array:
+            self._replace(array)
+        self._value, self._link = None, Lent(array, loan)
+
+    def _end_loan(self) -> None:
+        """Have the array back, if it is lent."""
+        if self._value is None and isinstance(self._link, Lent):
+            self._link.settle(self)
 
     def _was_written(self) -> bool:
         """Whether it has another node than the one that older graphs hold."""

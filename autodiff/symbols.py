@@ -18,34 +18,38 @@ _ACCENTS = {
     "tilde": ("\u0303", "\\tilde"),
     "dot": ("\u0307", "\\dot"),
 }
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c\ud800-\udfff\ufffe\uffff]")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PLACE = re.compile(r"(\d+)\.([A-Za-z]+)")
-_PATTERN = re.compile(r"([A-Za-z]+|[α-ωΑ-Ω])(?:_(hat|bar|tilde|dot))?_?([0-9]+)?(?:_([0-9]+))?")
+_PLACE = re.compile(r"(\d+(?:\.\d+)*)\.([^\W\d](?:.*\D)?)")
+_PATTERN = re.compile(
+    r"([A-Za-z]+?|[α-ωΑ-Ω])(?:_(hat|bar|tilde|dot)|(Hat|Bar|Tilde|Dot))?_?([0-9]+)?(?:_([0-9]+))?"
+)  # a letter or word, an accent, a number, the number of one of several values
 
 
 def written(name: str, style: str = "unicode") -> str:
     """A name as mathematics writes it; one that is no symbol stays as it is.
 
-    >>> [written(name) for name in ("W1", "y_hat", "delta1", "h_3", "x_train", "0.weight", "성적")]
-    ['W₁', 'ŷ', 'δ₁', 'h₃', 'x_train', 'weight₀', '성적']
+    >>> [written(name) for name in ("W1", "y_hat", "yHat", "delta1", "h_3", "x_train", "0.weight", "성적")]
+    ['W₁', 'ŷ', 'ŷ', 'δ₁', 'h₃', 'x_train', 'weight₀', '성적']
     >>> [written(name, "latex") for name in ("W1", "y_hat", "delta1", "z2_1", "loss")]
     ['W_{1}', '\\\\hat{y}', '\\\\delta_{1}', 'z_{2}^{(1)}', '\\\\mathrm{loss}']
     """
     if place := _PLACE.fullmatch(name):  # of a sequence of modules
-        name = f"{place[2]}{place[1]}"
+        number = place[1].translate(_SUBSCRIPTS) if style == "unicode" else f"_{{{place[1]}}}"
+        return as_it_is(place[2], style) + number
     match = _PATTERN.fullmatch(name)
-    stem, accent, number, version = match.groups() if match else (name, None, None, None)
-    letter = GREEK.get(stem, stem)
+    stem, accent, capital, number, version = match.groups() if match else (name, *[None] * 4)
+    accent, letter = accent or (capital and capital.lower()), GREEK.get(stem, stem)
     if not match or (accent and len(letter) > 1):
         return as_it_is(name, style)
+    sign = _ACCENTS[accent] if accent else ("", "")
     if style == "unicode":
-        symbol = letter + (_ACCENTS[accent][0] if accent else "")
         lower = (number or "").translate(_SUBSCRIPTS)
         upper = f"⁽{version.translate(_SUPERSCRIPTS)}⁾" if version else ""
-        return unicodedata.normalize("NFC", symbol) + lower + upper
+        return unicodedata.normalize("NFC", letter + sign[0]) + lower + upper
     symbol = _COMMANDS.get(letter, letter if len(letter) == 1 else f"\\mathrm{{{escaped(letter)}}}")
-    symbol = f"{_ACCENTS[accent][1]}{{{symbol}}}" if accent else symbol
+    symbol = f"{sign[1]}{{{symbol}}}" if accent else symbol
     return symbol + (f"_{{{number}}}" if number else "") + (f"^{{({version})}}" if version else "")
 
 
@@ -63,9 +67,35 @@ _SPECIAL = {
 }
 
 
+_OPERATION = re.compile(r"[\s+\-*/@^=<>&|~%,;:·⊙−√¬]")
+
+
+def is_one(name: str) -> bool:
+    """Whether a name stands in formulas without brackets: `a + b` may be a name, too."""
+    return len(name) == 1 or not _OPERATION.search(name)
+
+
 def as_it_is(name: str, style: str) -> str:
     """A name that is no symbol."""
-    return name if style == "unicode" else f"\\mathrm{{{escaped(name)}}}"
+    return visible(name) if style == "unicode" else f"\\mathrm{{{escaped(visible(name))}}}"
+
+
+# What is no character in XML, has no meaning in a label, moves a terminal, or turns the direction of what follows.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c\ud800-\udfff\ufffe\uffff]")
+
+
+def visible(text: str) -> str:
+    """A text as one line that changes nothing around it: what has no shape of its own is given one.
+
+    >>> visible("a\\nb\\0")
+    'a␊b␀'
+    """
+    return _UNSAFE.sub(_shape, text)
+
+
+def _shape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"
 
 
 def escaped(text: str) -> str:

@@ -27,12 +27,17 @@ class CompiledStep:
     """
 
     def __init__(self, model: Module, loss: Loss, optimizer: Optimizer, backend: str) -> None:
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model: Module = model
+        self.loss: Loss = loss
+        self.optimizer: Optimizer = optimizer
         given = [parameter.name for parameter in optimizer.parameters]
-        self.names = [n if n and given.count(n) == 1 else f"{n or 'parameter'}_{i}" for i, n in enumerate(given)]
-        self.compiled = compile(self.update, backend, numbers=("lr", "state"))
+        self.names: list[str] = [
+            n if n and given.count(n) == 1 else f"{n or 'parameter'}_{i}" for i, n in enumerate(given)
+        ]
+        self.compiled: Any = compile(self.update, backend, numbers=("lr", "state"))
         self.known: dict[Any, _Prepared] = {}
-        self.changes = -1
+        self.ready: _Prepared | None = None  # the latest one, if it has the parameters
+        self.changes: int = -1
 
     def update(self, X: Any, y: Any, lr: float, version: Any, **state: Any) -> Any:
         """One update as a function: the loss before it, the new values of parameters, the optimizer's new state."""
@@ -53,6 +58,11 @@ class CompiledStep:
         return loss, new, states, prediction.shape
 
     def __call__(self, X: Array, y: Array) -> float:
+        ready = self.ready
+        if ready is not None and ready.loan.open and ready.rate == self.optimizer.lr and self.changes == CHANGES[0]:
+            loss = ready.quick(X, y)
+            if loss is not None:
+                return loss
         prepared = self._prepared(X, y)
         if prepared.checks:
             check(self.loss, y, prepared.prediction)
@@ -62,12 +72,11 @@ class CompiledStep:
         """The program for arrays of such kinds, with the model and the optimizer as they are."""
         if self.changes != CHANGES[0]:
             self.known.clear()
+            self.ready = None
         kind = (X.shape, y.shape, X.dtype, y.dtype, X.strides, y.strides)
         prepared = self.known.get(kind)
-        if prepared is not None and prepared.bound:
-            return prepared  # which looks itself at what may have changed
         if prepared is None or not prepared.fits():
-            prepared = self.known[kind] = _Prepared(self, X, y)
+            prepared = self.known[kind] = _Prepared(self, X, y, kind)
             self.changes = CHANGES[0]
         return prepared
 
@@ -126,10 +135,10 @@ class CompiledStep:
 
 
 class _Prepared:
-    """The program for one shape of X and y: where its arguments come from, and where its results go."""
+    """The program for one kind of X and y: where its arguments come from, and where its results go."""
 
-    def __init__(self, step: CompiledStep, X: Array, y: Array) -> None:
-        optimizer, self.step = step.optimizer, step
+    def __init__(self, step: CompiledStep, X: Array, y: Array, kind: Any) -> None:
+        optimizer, self.step, self.kind = step.optimizer, step, kind
         self.optimizer = optimizer
         self.state = optimizer.state
         self.sizes = [len(own) for own in self.state]
@@ -137,15 +146,11 @@ class _Prepared:
         self.inputs = list(places.values())
         self.counters = [(own, key) for name, (own, key) in places.items() if name == key]  # one for all parameters
         given = {name: own[key] for name, (own, key) in places.items()}
-        version = (CHANGES[1], step.mode())
         self.needs = [parameter.requires_grad for parameter in optimizer.parameters]
-        step.compiled.written = self._written
-        program = self.program = step.compiled.prepare(X, y, optimizer.lr, version, **given)
+        step.compiled.renewal = self._renewal
+        program = self.program = step.compiled.prepare(X, y, optimizer.lr, (CHANGES[1], step.mode()), **given)
         self.checks = step.loss in CHECKED
         _, new, states, self.prediction = program.trace.results
-        self.captured = program.captured
-        self.bound: list[Any] = []  # the parameters with their arrays, the program with all but X and y, the rate
-        self.rate: tuple[Any, float] = None, optimizer.lr
         self.targets = [(p, slot) for p, slot in zip(optimizer.parameters, new, strict=True) if slot is not None]
         entries = [
             (own, key, value)
@@ -154,19 +159,13 @@ class _Prepared:
         ]
         self.outputs = [entry for entry in entries if type(entry[2]) not in (int, float)]  # slots among the results
         self.first = [entry for entry in entries if type(entry[2]) in (int, float)]
+        self.calls: list[Any] = []  # the program with all but X and y, unless a call is using it,
+        self.loan: Any = None  # as long as nobody looks at the parameters,
+        self.rate = optimizer.lr  # and with this rate
 
-    @functools.cached_property
-    def constant(self) -> bool:
-        """Whether all that the program takes, beside X and y, are arrays that it writes its results to."""
-        written = set(self.program.written.values())
-        slots = {slot for _, slot in self.targets} | {slot for _, _, slot in self.outputs}
-        arrays = all(isinstance(own[key], np.ndarray) for own, key in self.inputs)
-        native = self.program.native
-        drawn = bool(self.program.generators)
-        return not self.first and arrays and not self.inputs and slots <= written and not (native and drawn)
-
-    def _written(self, trace: Any) -> dict[int, int]:
-        """Which arguments of the program its results are written to: the parameters, and the optimizer's own arrays."""
+    def _renewal(self, trace: Any) -> tuple[dict[int, int], int | None]:
+        """Which arguments of the program its results are written to: the parameters, and the optimizer's own arrays.
+        And how many change from step to step, if that is less than all: X and y."""
         _, new, states, _ = trace.results
         captured = {id(t): len(trace.inputs) + i for i, t in enumerate(trace.captured.values())}
         pairs = {
@@ -178,7 +177,8 @@ class _Prepared:
                 place = places.get((id(own), key))
                 if place is not None and type(slot) not in (int, float):
                     pairs[place] = slot
-        return pairs
+        steady = not self.inputs and len(pairs) == len(captured) == len(trace.outputs) - 1
+        return pairs, 2 if steady else None
 
     def fits(self) -> bool:
         """Whether the optimizer's state is what the program is for."""
@@ -190,56 +190,51 @@ class _Prepared:
         return [parameter._node.needs for parameter in optimizer.parameters] == self.needs
 
     def __call__(self, X: Array, y: Array) -> float:
-        if self.bound:
-            bound = held, counts, call, rate, _ = self.bound.pop()  # nobody else has it meanwhile
-            if rate == self.optimizer.lr and [p._holders(array) for p, array in held] == counts:
-                loss = call(X, y)[0]
-                self.bound.append(bound)
-                return float(loss)
-            if not self.fits():
-                return self.step(X, y)
-        own = self._own()
-        found = self.program.run(X, y, *own)
+        if self.program.borrows and not self.first:
+            self._borrow(X, y)
+            loss = self.quick(X, y)
+            if loss is not None:
+                return loss
+        found = self.program.code.call(X, y, *self._own())
         self._keep(found)
-        loss = float(found[0])
-        if self.constant:
-            del found
-            self._bind(own)
-        return loss
+        return float(found[0])
 
-    def _bind(self, own: list[Any]) -> None:
-        """Give the program all but X and y, as long as nobody else holds the parameters' arrays."""
-        call = self.program.bound(*own)
-        held = [(parameter, parameter._value) for parameter in self.captured]
-        nodes = [parameter._node for parameter in self.captured]  # another one holds it once less: then it is seen
-        own.clear()
-        counts = [parameter._holders(array) for parameter, array in held]
-        self.bound = [(held, counts, call, self.optimizer.lr, nodes)]
+    def _borrow(self, X: Array, y: Array) -> None:
+        """Give the program all but X and y."""
+        call, self.loan = self.program.borrow(X, y, self.optimizer.lr)
+        self.calls, self.rate, self.step.ready = [call], self.optimizer.lr, self
+
+    def quick(self, X: Array, y: Array) -> float | None:
+        """The loss, and new values in the arrays that are lent; None for an X and y of another kind."""
+        if (X.shape, y.shape, X.dtype, y.dtype, X.strides, y.strides) != self.kind:
+            return None
+        if self.checks:
+            check(self.step.loss, y, self.prediction)
+        call = self.calls.pop()
+        (loss,) = call(X, y)
+        self.calls.append(call)
+        return float(loss)
 
     def repeat(self, X: Array, y: Array, times: int) -> list[float]:
         """As many steps, in one call of machine code."""
-        assert self.program.native
-        losses, found = self.program.native.repeat(times, X, y, *self._own())
+        losses, found = self.program.code.repeat(times, X, y, *self._own())
         self._keep(found)
         return losses.tolist()
 
     def sweep(self, X: Array, y: Array, order: Array, *first: Array) -> list[float]:
         """A step on each minibatch, in one call of machine code; `first` is like each of them."""
-        assert self.program.native
-        losses, found = self.program.native.sweep(order, X, y, *first, *self._own())
+        losses, found = self.program.code.sweep(order, X, y, *first, *self._own())
         self._keep(found)
         return losses.tolist()
 
     @property
     def loops(self) -> bool:
         """Whether many steps can be one call."""
-        native = self.program.native
-        return native is not None and native.loops and not self.first
+        return self.program.code.loops and not self.first
 
     def _own(self) -> list[Any]:
         """The program's arguments beside X and y."""
-        weights = [parameter._give_away() for parameter in self.captured]
-        return [self._rate(), *[own[key] for own, key in self.inputs], *weights]
+        return [self.optimizer.lr, *[own[key] for own, key in self.inputs], *self.program.found_outside()]
 
     def _keep(self, found: Any) -> None:
         """Put the results where they belong."""
@@ -250,15 +245,6 @@ class _Prepared:
             own[key] = found[slot]
         for own, key, value in self.first:
             own[key] = value
-
-    def _rate(self) -> Any:
-        """The learning rate, as the program takes it."""
-        array, rate = self.rate
-        if rate != self.optimizer.lr or array is None:
-            dtype = dict(self.program.numbers).get(2)
-            array = self.optimizer.lr if dtype is None else np.array(self.optimizer.lr, dtype)
-            self.rate = array, self.optimizer.lr
-        return array
 
 
 def _detached(value: Any) -> Any:

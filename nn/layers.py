@@ -141,8 +141,8 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, rng: Seed = None) -> None:
-        self.p = real("p", p, 0, 1)
-        self.rng = generator(rng)
+        self.p: float = real("p", p, 0, 1)
+        self.rng: np.random.Generator = generator(rng)
 
     def forward(self, x: Any) -> Any:
         if not self.training or not self.p:

@@ -52,10 +52,10 @@ class TrainStep:
         own = {id(parameter) for parameter in model.parameters()}
         if not any(id(parameter) in own for parameter in optimizer.parameters):
             raise ValueError("the optimizer updates none of this model's parameters: make it from model.parameters()")
-        self.model = model
+        self.model: Module = model
         self.loss: Loss = find_loss(loss)
-        self.optimizer = optimizer
-        self.compiled = CompiledStep(model, self.loss, optimizer, compile) if compile else None
+        self.optimizer: Optimizer = optimizer
+        self.compiled: CompiledStep | None = CompiledStep(model, self.loss, optimizer, compile) if compile else None
 
     def __call__(self, X: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:
         if self.compiled:

@@ -16,6 +16,7 @@ from ..tensor import Tensor
 from .drawing.dot import dot_of
 from .drawing.layout import rendered
 from .drawing.page import page_of
+from .drawing.picture import Picture
 from .drawing.sketch import Sketch
 from .drawing.svg import picture_file
 from .drawing.text import text_of
@@ -50,7 +51,7 @@ def draw(*tensors: Tensor | Iterable[Tensor], fold: bool | None = None) -> Drawi
         outputs += [item] if isinstance(item, Tensor) or not isinstance(item, Iterable) else item
     for item in outputs:
         if not isinstance(item, Tensor):
-            raise GradientError(f"draw: takes Tensors, got a {type(item).__name__}")
+            raise GradientError(f"draw: takes Tensors, got {type(item).__name__}")
     if not outputs:
         raise GradientError("draw: takes Tensors, got none")
     return Drawing(Sketch(outputs, fold))
@@ -65,8 +66,8 @@ class Drawing:
     """
 
     def __init__(self, sketch: Sketch) -> None:
-        self._sketch = sketch
-        self._picture = sketch.picture(sketch.fold)
+        self._sketch: Sketch = sketch
+        self._picture: Picture = sketch.picture(sketch.fold)
 
     @property
     def source(self) -> str:

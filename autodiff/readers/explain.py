@@ -39,12 +39,10 @@ def explain(t: Tensor, wrt: Tensor | Iterable[Tensor] | None = None, *, rules: b
     """
     if not isinstance(t, Tensor):
         raise GradientError(f"explain: takes a Tensor, got {type(t).__name__}")
-    given = [wrt] if isinstance(wrt, Tensor) else wrt
-    if given is not None:
-        given = [*given]
-        for w in given:
-            if not isinstance(w, Tensor) or not w._current()[1].needs:
-                raise GradientError(f"explain: wrt holds Tensors that carry gradient, got {describe(w, 'a Tensor')}")
+    given = None if wrt is None else [*wrt] if isinstance(wrt, Iterable) and not isinstance(wrt, Tensor) else [wrt]
+    for w in given or ():
+        if not isinstance(w, Tensor) or not w._current()[1].needs:
+            raise GradientError(f"explain: wrt holds Tensors that carry gradient, got {describe(w, 'a Tensor')}")
     _, node = t._current()
     names = names_of([node, *(w._node for w in given or ())])
     with resumed(), anonymous():
@@ -69,8 +67,8 @@ class Explanation:
     """A derivation, to be printed: `str()` in Unicode, `.latex`, and as mathematics in a notebook."""
 
     def __init__(self, derivation: Derivation, rules: bool) -> None:
-        self._derivation = derivation
-        self._rules = rules
+        self._derivation: Derivation = derivation
+        self._rules: bool = rules
 
     def __repr__(self) -> str:
         return str(self)

@@ -99,6 +99,10 @@ def replaced(case: Case, fix: str) -> Iterator[str]:
     """The file with the fix in the place of one statement, or after it, for every one that it could be meant for."""
     text = Path(case.user.__file__ or "").read_text(encoding="utf-8")
     lines, fix = text.splitlines(), fix.strip()
+    if fix.startswith("# "):  # a line too many
+        removed = [i for i, line in enumerate(lines) if line.strip().startswith(fix.removeprefix("# "))]
+        yield from ("\n".join([*lines[:i], *lines[i + 1 :], ""]) for i in removed)
+        return
     try:
         meant = target(ast.parse(f"{fix} pass" if fix.endswith(":") else fix).body[0])
     except (SyntaxError, IndexError):  # no statement
@@ -120,7 +124,7 @@ def target(statement: ast.stmt) -> str | None:
             return ast.unparse(part)
         case ast.Assign(targets=[name, *_]) | ast.AugAssign(target=name):
             return ast.unparse(name)
-        case ast.Return() | ast.For() | ast.While():
+        case ast.Return() | ast.For() | ast.While() | ast.If():
             return type(statement).__name__
         case _:
             return None

@@ -11,7 +11,10 @@ from .planting import cases, networks, several
 from .scoring import Rates, outcome, table
 
 CASES = cases()
+RIGHT = [case for case in CASES if case.is_right]
+MISTAKES = [case for case in CASES if not case.is_right]
 SEEDS = range(5)
+LOOPS = {"pure_python", "scalar_neurons", "gru_closure", "conv1d", "skipgram", "lstm_cell", "sample_loop", "svm_naive"}
 
 CAUSES = set(
     """
@@ -63,8 +66,23 @@ def test_the_benchmark_is_large_and_covers_every_cause():
     assert {cause for case in mistakes for cause in several(case.edit.cause)} == first
 
 
+def some(chosen, everyday):
+    """All of these cases in an exhaustive run; else a part of them."""
+    return [
+        pytest.param(case, id=str(case), marks=() if case in everyday else pytest.mark.exhaustive) for case in chosen
+    ]
+
+
+def one_of_each_cause():
+    """Of each cause the first mistake in a network without long loops, if there is one."""
+    found = {}
+    for case in sorted(MISTAKES, key=lambda case: case.network.name in LOOPS):
+        found.setdefault(several(case.edit.cause)[0], case)
+    return [*found.values()]
+
+
 @needs_verify
-@pytest.mark.parametrize("case", [case for case in CASES if case.is_right], ids=str)
+@pytest.mark.parametrize("case", some(RIGHT, RIGHT[::3]))
 def test_no_false_alarm(case):
     one = outcome(case, seed=0)
     assert not one.false_alarm, str(one)
@@ -73,9 +91,19 @@ def test_no_false_alarm(case):
 
 
 @needs_verify
-@pytest.mark.parametrize("case", [case for case in CASES if not case.is_right][::8], ids=str)
-def test_a_mistake_is_detected(case):
+@pytest.mark.parametrize("case", some(MISTAKES, [*one_of_each_cause(), *MISTAKES[::6]]))
+def test_a_mistake_is_detected(case, monkeypatch):
+    monkeypatch.setattr("autodiff.readers.verifying.verify.BUDGET", 0)  # seconds to explain it
     assert outcome(case, seed=0).detected
+
+
+@needs_verify
+def test_most_mistakes_are_explained():
+    """One of every second cause here; what the goals are for all of them, `test_rates` says."""
+    rates = Rates(tuple(outcome(case, seed=0) for case in one_of_each_cause()[::2]))
+    assert rates.share("located") > 0.9, [str(one) for one in rates.outcomes if not one.located]
+    assert rates.share("cause_wrong") < 0.05, [str(one) for one in rates.outcomes if one.cause_wrong]
+    assert rates.share("fix_wrong") == 0
 
 
 @needs_verify

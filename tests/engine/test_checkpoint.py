@@ -35,6 +35,21 @@ def test_several_results_and_second_order():
     np.testing.assert_allclose(ad.jvp(checked, (x,), (x,))[1], ad.jvp(plain, (x,), (x,))[1], rtol=1e-14)
 
 
+def test_checkpoints_in_a_row_that_share_a_parameter():
+    """The derivative of the second one ends at what the first one gave it: what lies behind that is the first one's."""
+    W, x = np.random.default_rng(0).normal(size=(2, 4, 4))
+
+    def gradients(wrap):
+        w = ad.Tensor(W)
+        f = wrap(lambda x: np.tanh(x @ w))
+        h = f(ad.Tensor(x))
+        h.on_gradient(lambda g: 2 * g)
+        np.sum(f(h)).backward()
+        return w.grad
+
+    np.testing.assert_allclose(gradients(ad.checkpoint), gradients(lambda f: f), rtol=1e-14)
+
+
 def test_nothing_inside_is_kept():
     """Ten blocks of twenty arrays each: kept are the ten results, and in the backward pass one block."""
 

@@ -231,7 +231,7 @@ import numpy as np, autodiff as ad, sys
 f = ad.compile(lambda x: np.sum(np.tanh(x) * 2), backend="numba")
 x = np.array([0.5, 1.0])
 assert abs(f(x) - np.sum(np.tanh(x) * 2)) < 1e-14
-print(sum(f.latest.native.module.step.stats.cache_hits.values()))
+print(sum(f.latest.code.module.step.stats.cache_hits.values()))
 """
 
 

@@ -4,6 +4,15 @@ import numpy as np
 
 import autodiff as ad
 
+
+def written_to(v):
+    """Parts of it, by a mask and by an index, hold something else."""
+    w = v * 1.5
+    w[w < 0] = 0
+    w[0] *= 2
+    return w
+
+
 UNARY = [
     np.tanh, np.exp, np.sin, np.square, ad.sigmoid, ad.relu, ad.softplus, np.negative, np.abs, np.cos,
     lambda v: 1 / (1 + np.exp(-v)), lambda v: np.log(1 + v * v), lambda v: np.sqrt(1 + np.square(v)),
@@ -15,6 +24,9 @@ UNARY = [
     lambda v: v - np.mean(v, axis=0), lambda v: v / (1 + np.sum(np.square(v), axis=1, keepdims=True)),
     lambda v: np.exp(v) / np.sum(np.exp(v), axis=1, keepdims=True), lambda v: ad.softmax(v, axis=0),
     lambda v: v - np.max(v, axis=1, keepdims=True), lambda v: np.cumsum(v, axis=0), lambda v: np.roll(v, 1, axis=0),
+    lambda v: np.moveaxis(v, 0, 1), lambda v: v[:, None, :][:, 0], lambda v: np.clip(v, -0.5, 0.5), written_to,
+    lambda v: (v[0] @ v[0]) * v, lambda v: np.outer(v[0], v[:, 0]), lambda v: np.split(v, len(v))[0] + v,
+    lambda v: np.stack([v[0], 2 * v[-1]]), lambda v: np.exp(ad.log_softmax(v)), lambda v: np.reshape(v @ v[0], (-1, 1)),
     lambda v: np.var(v, axis=0, keepdims=True) + v, lambda v: np.sum(v, axis=0)[None, :] * v, lambda v: v + v,
 ]  # fmt: skip
 

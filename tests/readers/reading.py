@@ -17,6 +17,7 @@ import numpy as np
 
 import autodiff as ad
 from autodiff.rules.engine import part
+from autodiff.rules.indexing import put
 
 LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₖ", "0123456789+-k")
 RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
@@ -25,7 +26,7 @@ WORD = re.compile(r"[^\W\d][\w.′]*")
 FUNCTIONS = {
     "σ": ad.sigmoid, "σ′": lambda z: ad.sigmoid(z) * (1 - ad.sigmoid(z)), "relu": ad.relu, "softplus": ad.softplus,
     "logsumexp": ad.logsumexp, "softmax": ad.softmax, "log_softmax": ad.log_softmax,
-    "cast": lambda x, dtype: x.astype(dtype), "identity": lambda x: x, "conj": np.conj, "abs": np.abs, "part": part,
+    "cast": lambda x, dtype: x.astype(dtype), "put": lambda x, y, index: put(np.asarray(x), y, (), index), "identity": lambda x: x, "conj": np.conj, "abs": np.abs, "part": part,
 }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def tangle(n):
 
 
 def test_what_is_left_is_cut_and_the_banner_says_so(tmp_path):
-    drawing = ad.draw(tangle(20_000))
+    drawing = ad.draw(tangle(4000))
     assert len(cards(drawing)) <= 300
     (hidden,) = (card for card in cards(drawing) if card.kind == "hidden")
     (banner,) = re.findall(r"[\d,]+ cards are not shown", str(drawing))
@@ -146,20 +146,36 @@ def test_what_is_left_is_cut_and_the_banner_says_so(tmp_path):
     drawing.save(tmp_path / "cut.svg")
 
 
-@pytest.mark.parametrize("backward", [False, True])
-def test_a_hundred_thousand_nodes(backward, tmp_path):
+def seconds_to_draw(nodes, backward, path):
+    """How long a chain takes: its DOT, and its picture."""
     h = ad.Tensor(np.ones(3), name="x")
-    for _ in range(50_000):
+    for _ in range(nodes // 2):
         h = h * 0.999
         h = np.tanh(h)
     loss = np.sum(h)
     if backward:
         loss.backward()
-    start = time.perf_counter()
+    start = time.process_time()
     drawing = ad.draw(loss)
     assert len(drawing.source) < 20_000
-    drawing.save(tmp_path / "g.svg")
-    assert time.perf_counter() - start < 10
+    dot = time.process_time() - start
+    drawing.save(path / "g.svg")
+    return dot, time.process_time() - start
+
+
+def test_the_time_grows_with_the_number_of_nodes(tmp_path):
+    """A fifth of the nodes that the promise names, in a fifth of its time."""
+    dot, picture = seconds_to_draw(20_000, True, tmp_path)
+    assert dot < 1
+    assert picture < 2
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_hundred_thousand_nodes(backward, tmp_path):
+    dot, picture = seconds_to_draw(100_000, backward, tmp_path)
+    assert dot < 5
+    assert picture < 10
 
 
 @pytest.mark.exhaustive

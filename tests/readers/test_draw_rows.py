@@ -10,7 +10,7 @@ import autodiff as ad
 from autodiff.errors import GradientError
 from autodiff.primitive import dropped, taken
 
-from ..rules.arguments import examples
+from ..rules.arguments import BATCH, examples
 from ..rules.gradcheck import leaves
 from ..rules.test_rows import COMPOSED, FUNCTIONS, name_of
 
@@ -19,7 +19,7 @@ DRAWN = [function for function in dict.fromkeys([*FUNCTIONS, *COMPOSED]) if func
 
 def losses(function):
     """Of a few calls, the result as one real number, where it carries gradient."""
-    for call in examples(function)[::5][:3]:
+    for call in examples(function, BATCH)[::5][:3]:
         tensors = call.tensors(call.differentiable) if call.differentiable else {}
         try:
             results = [x for x in leaves(call.evaluate(call.others(call.differentiable) | tensors)) if is_computed(x)]

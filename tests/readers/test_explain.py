@@ -247,6 +247,9 @@ def test_complex_values_have_the_gradient_of_steepest_ascent():
     z = ad.Tensor([1.0 + 2j, 3.0 - 1j])
     loss = np.sum(np.abs(z * (1 + 1j) - 2) ** 2)
     reads_back(loss)
+    w = np.exp(1j * z)
+    loss = np.sum(np.real(w))
+    assert lines(reads_back(loss))["∂L/∂z"] == "conj(w) · (−1j)"
 
 
 def test_interior_tensors():
@@ -291,6 +294,12 @@ def test_checkpoints_and_compositions():
     loss = np.sum(np.outer(z[0], z[1]))
     assert "∂L/∂W" in str(explain(loss))
     assert "∂t/∂W" in reads_back(np.sum(np.kron(W, W)))
+    W = weights((2, 2))[0]
+    layer = ad.checkpoint(lambda h: np.tanh(h @ W))
+    loss = np.sum(layer(layer(np.ones((1, 2)))))
+    last = str(explain(loss)).splitlines()[-1]
+    assert last.startswith("∂L/∂W = checkpoint([W])ᵀ @ t₁ + [[1, 1]]ᵀ @ ((t₁ @ Wᵀ) ⊙ ")
+    assert last.count("+") == 1
 
 
 def test_latex_and_the_notebook():
@@ -311,13 +320,98 @@ def test_the_smallest_derivation():
     assert str(explain(x)) == "∂x/∂x = 1        ()"
 
 
+def test_one_dimensional_products():
+    W = weights((3, 2))[0]
+    x = np.array([1.0, 2.0])
+    h = np.tanh(W @ x)
+    loss = h @ h
+    found = lines(reads_back(loss))
+    assert (found["δ₁"], found["∂L/∂W"]) == ("2 · h ⊙ (1 − h²)", "outer(δ₁, x)")
+
+
+def test_a_gradient_is_differentiated_again():
+    x = ad.Tensor([1.0, 2.0], name="x")
+    y = np.sum(x**3)
+    (g,) = ad.gradients(y, [x], record=True)
+    loss = np.sum(g**2)
+    assert reads_back(loss).endswith("∂L/∂x = 12 · g ⊙ x        (2,)")
+
+
+def test_steps_that_are_collected():
+    W, U = weights((2, 3), (3, 3))
+    xs = np.random.default_rng(0).standard_normal((5, 1, 2))
+    h = np.zeros((1, 3))
+    states = []
+    for x in xs:
+        h = np.tanh(x @ W + h @ U)
+        states.append(h)
+    loss = np.sum(np.stack(states) ** 2)
+    found = lines(reads_back(loss))
+    assert found["δₖ"] == "(2 · h₆₋ₖ + δₖ₋₁ @ Uᵀ) ⊙ (1 − h₆₋ₖ²)"
+
+
+def test_a_parameter_of_500_uses():
+    w = ad.Tensor(0.5)
+    x = 1.0
+    for _ in range(500):
+        x = x * w + 0.1
+    text = reads_back(x)
+    assert len(text.splitlines()) == 9
+    assert "tₖ₊₂ = tₖ₊₁ + ∂x₅₀₀/∂x₄₉₈₋ₖ · x₄₉₇₋ₖ        ()    k = 1, …, 496" in text
+
+
+def test_a_sum_of_python_s():
+    values = [ad.Tensor(float(i)) for i in range(4)]
+    total = sum(x**2 for x in values)
+    text = reads_back(total)
+    assert text.startswith("total = x₁² + x₂² + x₃² + x₄²\n")
+    assert "∂total/∂xₖ = 2 · xₖ        ()    k = 1, …, 4" in text
+
+
+def test_what_is_written_to():
+    x = ad.Tensor([0.5, -1.0, 2.0], name="x")
+    z = 2 * x
+    z[z < 0] = 0
+    loss = np.sum(z**2)
+    found = lines(reads_back(loss))
+    assert found["z₂"] == "put(z₁, 0, index=[z₁ < 0])"
+    assert found["∂L/∂x"] == "4 · z₂ ⊙ [z₁ ≥ 0]"
+
+
+def test_split_svd_and_inverse():
+    x = ad.Tensor(np.random.default_rng(0).standard_normal((3, 3)) + 3 * np.eye(3), name="x")
+    a, b, c = np.split(x, 3)
+    loss = np.sum(a * b) + np.sum(c) + np.sum(np.linalg.inv(x)) + np.linalg.det(x)
+    assert lines(reads_back(loss, rtol=1e-7))["a"] == "x[0:1]"
+
+
+def test_long_numbers_are_given_a_name():
+    W = weights((3, 1))[0]
+    p = np.random.default_rng(0).random((1, 3)) @ W
+    q = [[1.0, 0.0, 2.0]] @ W
+    with ad.anonymous():
+        loss = np.sum(p) + np.sum(np.sqrt([0.1, 0.2]) * W[0]) + np.sum(q)
+    text = reads_back(loss)
+    assert "x₁ @ W" in text
+    assert "[[1, 0, 2]] @ W" in text
+
+
+def test_any_name_is_one_line_and_one_term():
+    a, b = ad.Tensor([1.0, 2.0], name="a + b"), ad.Tensor([1.0, 2.0], name="c\nd\x1b[31m\u202e\0")
+    text = str(explain(np.sum(a * b)))
+    assert "(a + b) ⊙ c␊d␛[31m�␀" in text
+    assert "∂L/∂(a + b) = " in text
+    assert len(text.splitlines()) == 4
+
+
 def test_errors_say_what_to_write():
     with pytest.raises(ad.errors.GradientError, match="takes a Tensor, got ndarray"):
         explain(X)
     with pytest.raises(ad.errors.GradientError, match="carries no gradient"):
         explain(ad.constant(X))
-    with pytest.raises(ad.errors.GradientError, match="wrt holds Tensors"):
-        explain(np.sum(weights((2,))[0]), [X])
+    for wrt in ([X], X, 3, "W", [3]):
+        with pytest.raises(ad.errors.GradientError, match="wrt holds Tensors"):
+            explain(np.sum(weights((2,))[0]), wrt)
 
 
 def test_a_thousand_layers():

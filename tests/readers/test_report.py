@@ -1,6 +1,5 @@
 """What a report says of findings that are made up here, on whatever it is shown; then of real ones."""
 
-import ast
 import io
 import re
 from html.parser import HTMLParser
@@ -33,10 +32,9 @@ WRONG = Agreement(error=3.12, bound=3e-12, size=1.0)
 
 
 def statement(source, line=10, function="backprop", file="/home/kim/grades.py"):
-    target, _, expression = source.partition(" = ")
+    target = source.partition(" = ")[0]
     start = len(target) + 3
-    tree = ast.parse(f"({expression})", mode="eval").body
-    return Statement(0, "=", (target,), function, file, line, source, start, len(source), tree)
+    return Statement(0, "=", (target,), function, file, line, source, start, len(source), None, 0)
 
 
 def findings(verdict="wrong", **others):
@@ -82,10 +80,9 @@ def lines(report):
 
 def test_a_right_derivation():
     assert lines(Report(RIGHT)) == [
-        "✓ right    w1 15.4 digits   w2 16 digits   3 points",
+        "✓ right    w1 15.4 digits   w2 16 digits   3 points · finite differences agree to 11 digits",
         "  delta1 = ∂L/∂z2    delta2 = ∂L/∂z1",
         "  an error above 3e-12 of w1's gradient would have shown",
-        "  finite differences agree with the true gradient to 11 digits",
     ]
 
 
@@ -99,7 +96,7 @@ def test_a_wrong_step():
         "  fix   delta2 = np.dot(delta1, w2.T) * sigmoid_prime(z1)    verified at 3 points",
         "    11  w1_gred                                              follows from delta2",
         "  note  loss has shape (3, 1); its sum was checked",
-        "  finite differences agree with the true gradient to 11 digits",
+        "  finite differences confirm the true gradient",
     ]
 
 
@@ -169,7 +166,7 @@ def test_a_mistake_that_is_no_step_comes_first():
 def test_its_own_headline():
     details = {"headline": "every gradient is exactly 2 × the gradient of loss"}
     assert lines(Report(findings(gradients={"w": WRONG}, mistakes=(DELTA2,), details=details)))[0] == (
-        "✗ every gradient is exactly 2 × the gradient of loss    w off by 312 %"
+        "✗ every gradient is exactly 2 × the gradient of loss, grades.py:10    w off by 312 %"
     )
 
 

@@ -1,213 +1,181 @@
-"""Programs as machine code: written to a module, compiled by numba, and kept on disk for the next process."""
+"""Programs as machine code: compiled by numba, kept for the next process, and called."""
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import hashlib
-import importlib.util
-import os
-import pickle
-import platform
+import itertools
 import sys
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ...sites import __library__  # noqa: F401
+from . import kept
 from .lines import Line
+from .lower import Lowering
 from .machine import Machine, Unsupported
-from .module import module_text
-from .program import names_given
-
-VARIABLE = "AUTODIFF_CACHE_DIR"  # where compiled programs are kept; by default the user's cache
-
-
-def directory() -> Path:
-    """Where compiled programs are kept: for each kind of machine and version of what compiles a folder."""
-    import llvmlite  # type: ignore[import-untyped]
-    import numba
-
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "autodiff"
-    root = Path(os.environ.get(VARIABLE) or default)
-    python = f"py{sys.version_info[0]}{sys.version_info[1]}"
-    return root / f"{platform.machine()}-{python}-{numba.__version__}-{llvmlite.__version__}"
-
-
-@functools.cache
-def load(text: str, keep: bool = True) -> ModuleType:
-    """The module of a program. Without a folder to write to, it is compiled for this process only."""
-    try:
-        from . import native
-    except ImportError as error:
-        if error.name in ("numba", "llvmlite"):
-            raise ImportError('backend="numba" needs numba and SciPy: pip install "autodiff[fast]"') from error
-        raise
-    native.blas()
-    digest = hashlib.sha256((text + Path(native.__file__).read_text()).encode()).hexdigest()[:24]
-    with contextlib.suppress(OSError):
-        if not keep:
-            _forget(digest)
-        folder = directory()
-        folder.mkdir(parents=True, exist_ok=True)
-        return _imported(_written(folder / f"step_{digest}.py", text))
-    folder = Path(tempfile.mkdtemp(prefix="autodiff-"))
-    return _imported(_written(folder / f"step_{digest}.py", text))
-
-
-def _forget(digest: str) -> None:
-    """Remove what was kept of a program."""
-    for file in directory().rglob(f"step_{digest}*"):
-        file.unlink(missing_ok=True)
-
-
-def _written(file: Path, text: str) -> Path:
-    """A file with this text: complete, or not there."""
-    if not file.exists() or file.read_text() != text:
-        descriptor, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.stem, suffix=".tmp")
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(text)
-        os.replace(temporary, file)
-    return file
-
-
-def _imported(file: Path) -> ModuleType:
-    name = f"autodiff_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+from .module import HELPERS, module_text
+from .plan import names_given
 
 
 class Native:
-    """One program as machine code: `call` takes what the program takes, and gives its results."""
+    """One program as machine code: `call` takes what the program takes, and gives its results.
+
+    `bound` is the same with all given but the first `moving` inputs; it returns what is not written to those.
+    """
 
     def __init__(
-        self, name: str, low: Any, inputs: list[Line], lines: list[Line], outputs: list[Line], renewed: Any
+        self,
+        name: str,
+        low: Lowering,
+        inputs: Sequence[Line],
+        lines: Sequence[Line],
+        outputs: Sequence[Line],
+        renewed: Mapping[Line, Line],
+        moving: int | None,
     ) -> None:
-        draws = [
-            line
-            for line in lines
-            if line.template.startswith(tuple(n for n in low.bound if n.startswith("rng")) or "\0")
-        ]
-        others = [n for n in low.bound if not n.startswith(("rng", "constant"))]
+        generators = tuple(name for name in low.bound if name.startswith("rng"))
+        others = [name for name in low.bound if not name.startswith(("rng", "constant"))]
         if others:
             raise Unsupported(f"{', '.join(others)} is a function of Python's")
+        draws = [line for line in lines if generators and line.template.startswith(generators)]
         names_given(lines, ())
-        for line in lines:
-            if line.name in TAKEN:
-                line.name = f"{line.name}_0"
-        machine = self.machine = Machine([*inputs, *draws], lines, outputs, renewed)
-        self.name = name
-        self.draws = [line.node.primitive for line in draws]
-        self.calls = [line.node.keywords["call"] for line in draws]
-        self.text = module_text(machine, [*low.helpers.values()])
-        self.module = load(self.text)
-        self.constants = [_ordered(np.asarray(value)) for value in machine.constants.values()]
-        self.scalars = [line.shape == () for line in inputs]
-        written = {x: inputs.index(machine.written[x]) for x in outputs if x in machine.written}
-        self.places = [(True, written[x]) if x in written else (False, 0) for x in outputs]
+        _rename([*inputs, *lines])
+        self.name: str = name
+        self.draws: list[Any] = [(line.node.primitive, *line.node.keywords["call"]) for line in draws]
+        self.moving: int | None = None if draws else moving
+        steady = [x for x in inputs[self.moving :] if x in renewed.values()] if self.moving is not None else []
+        machine = Machine([*inputs, *draws], lines, outputs, renewed, steady)
+        self.text: str = module_text(machine, self.moving, [*low.helpers.values()])
+        self.module: ModuleType = kept.load(self.text)
+        self.constants: list[Any] = [_ordered(np.asarray(value)) for value in machine.constants.values()]
+        self.work: dict[str, int] = machine.work
+        self.inside: list[tuple[int, str, int]] = [(inputs.index(x), *place) for x, place in machine.inside.items()]
+        self.scalars: list[bool] = [line.shape == () for line in inputs]
+        self.places: list[int | None] = [
+            inputs.index(machine.written[x]) if x in machine.written else None for x in outputs
+        ]
         self.idle: list[list[Any]] = []
-        self.compiled = False
-
-    def arguments(self, given: Any) -> list[Any]:
-        """What the machine takes for what the program takes."""
-        drawn = [row.function(*call[0], **call[1]) for row, call in zip(self.draws, self.calls, strict=True)]
-        arrays = [x if scalar else _ordered(x) for x, scalar in zip(given, self.scalars, strict=True)]
-        arrays = [x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in [*arrays, *drawn]]
-        return [*arrays, *self.constants]
-
-    def room(self) -> list[Any]:
-        """Arrays to work in, that no other call is using."""
-        try:
-            return self.idle.pop()
-        except IndexError:
-            return [np.empty(size, kind) for kind, size in self.machine.work.items()]
 
     def call(self, *given: Any) -> tuple[Any, ...]:
         """The results for these arguments."""
-        from . import native
+        return self._results("step", self._arguments(given))
 
-        room, arguments = self.room(), self.arguments(given)
-        if not self.compiled:
-            self._compile([*native.blas(), *arguments, *room])
-        found = iter(self.module.step(*native.blas(), *arguments, *room))
-        self.idle.append(room)
-        return tuple(arguments[i] if here else next(found) for here, i in self.places)
+    def repeat(self, times: int, *given: Any) -> tuple[Any, tuple[Any, ...]]:
+        """As many steps on the same X and y: the first result of each, and all results of the last."""
+        losses = np.empty(times)
+        return losses, self._results("repeat", self._arguments(given), losses)
 
-    def bound(self, *rest: Any) -> Any:
-        """The step on all arguments but the first two, with room of its own: it returns what is not written."""
-        from . import native
-
-        addresses, room, step = native.blas(), self.room(), self.module.step
-        tail = (*self.arguments((0, 0, *rest))[2:], *room)
-        return lambda x, y: step(*addresses, x, y, *tail)
+    def sweep(self, order: Any, X: Any, y: Any, *given: Any) -> tuple[Any, tuple[Any, ...]]:
+        """A step on each minibatch of X and y, rows in this order: as `repeat`."""
+        losses, batches = np.empty(len(order) // len(given[0])), map(np.empty_like, given[:2])
+        arguments = self._arguments([*batches, *given[2:]])  # the minibatch is put together there
+        return losses, self._results("sweep", arguments, losses, order, _ordered(X), _ordered(y))
 
     @property
     def loops(self) -> bool:
         """Whether many steps can be one call: each takes what the last one gave."""
         return hasattr(self.module, "repeat") and not self.draws
 
-    def repeat(self, times: int, *given: Any) -> tuple[Any, tuple[Any, ...]]:
-        """As many steps on the same X and y: the first result of each, and all results of the last."""
-        from . import native
+    def bound(self, given: Sequence[Any]) -> tuple[Callable[..., tuple[Any, ...]], list[Any]]:
+        """The function of the inputs that move, with room of its own, and the rest of `given` as it takes them."""
+        assert self.moving is not None
+        room, inputs = self._arguments(given)
+        arguments = self._ordered(room, inputs)
+        self._compiled("step", arguments)
+        return functools.partial(self.module.step, *arguments[: -self.moving]), inputs[: len(given)]
 
-        losses, room, arguments = np.empty(times), self.room(), self.arguments(given)
-        found = iter(self.module.repeat(losses, *native.blas(), *arguments, *room))
-        self.idle.append(room)
-        return losses, tuple(arguments[i] if here else next(found) for here, i in self.places)
+    # --- arguments and results ----------------------------------------------------------------------------------------
 
-    def sweep(self, order: Any, X: Any, y: Any, *given: Any) -> tuple[Any, tuple[Any, ...]]:
-        """A step on each minibatch of X and y, rows in this order: as `repeat`."""
-        from . import native
+    def _arguments(self, given: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Room to work in that no other call is using, with constants; and inputs as machine code takes them: in C
+        order, scalars as numbers, little ones inside that room; and what is drawn."""
+        room = self.idle.pop() if self.idle else [*(np.empty(n, kind) for kind, n in self.work.items()), *self.constants]
+        drawn = [row.function(*arguments, **options) for row, arguments, options in self.draws]
+        arrays = [x if scalar else _ordered(x) for x, scalar in zip(given, self.scalars, strict=True)]
+        inputs = [x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in [*arrays, *drawn]]
+        memory = dict(zip(self.work, room, strict=False))
+        for i, kind, start in self.inside:
+            shape, size = inputs[i].shape, inputs[i].size
+            memory[kind][start : start + size] = inputs[i].reshape(size)
+            inputs[i] = memory[kind][start : start + size].reshape(shape)
+        return room, inputs
 
-        given = (np.empty_like(given[0]), np.empty_like(given[1]), *given[2:])  # the minibatch is put together there
-        losses, room, arguments = np.empty(len(order) // len(given[0])), self.room(), self.arguments(given)
-        found = iter(self.module.sweep(losses, order, _ordered(X), _ordered(y), *native.blas(), *arguments, *room))
-        self.idle.append(room)
-        return losses, tuple(arguments[i] if here else next(found) for here, i in self.places)
+    def _ordered(self, room: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """Arguments in the order of the function `step`."""
+        inside, moving = {i for i, *_ in self.inside}, self.moving or 0
+        return [*room, *(x for i, x in enumerate(inputs[moving:], moving) if i not in inside), *inputs[:moving]]
 
-    def _compile(self, arguments: list[Any]) -> None:
-        """Compile for these arguments, or load what was kept; says so if it takes a while."""
+    def _results(self, name: str, taken: tuple[list[Any], list[Any]], *first: Any) -> tuple[Any, ...]:
+        """All results of the program, by a function of its module."""
+        room, inputs = taken
+        arguments = [*first, *self._ordered(room, inputs)]
+        if not getattr(self.module, name).overloads:
+            self._compiled(name, arguments)
+        try:
+            found = getattr(self.module, name)(*arguments)
+        except TypeError:
+            if not self._compiled(name, arguments):
+                raise
+            found = getattr(self.module, name)(*arguments)
+        if not self.inside:
+            self.idle.append(room)
+        rest = iter(found)
+        return tuple(next(rest) if i is None else inputs[i] for i in self.places)
+
+    # --- compiling ----------------------------------------------------------------------------------------------------
+
+    def _compiled(self, name: str, arguments: Sequence[Any]) -> bool:
+        """Compile a function for these arguments, or load what was kept, and say so if it takes a while; False where
+        that was done before."""
         from numba import typeof
 
-        start, signature = time.perf_counter(), tuple(map(typeof, arguments))
+        function, signature = getattr(self.module, name), tuple(map(typeof, arguments))
+        if signature in function.signatures:
+            return False
+        start = time.perf_counter()
         try:
-            self.module.step.compile(signature)
-        except (pickle.UnpicklingError, EOFError, OSError):  # what was kept is damaged, or nothing more can be
-            load.cache_clear()
-            self.module = load(self.text, keep=False)
-            self.module.step.compile(signature)
-        self.compiled = True
-        seconds = time.perf_counter() - start
-        if seconds > 1 and not self.module.step.stats.cache_hits:
-            sys.stderr.write(f"autodiff: compiled {self.name} to machine code in {seconds:.1f} s, kept for next time\n")
+            self._compile(name, signature)
+        except Exception:  # what was kept is damaged, or nothing more can be: the disk is full
+            kept.forget(self.module)
+            self.module = kept.in_memory(self.text)
+            self._compile(name, signature)
+        seconds, function = time.perf_counter() - start, getattr(self.module, name)
+        if not function.stats.cache_hits:
+            kept.seal(self.module)
+            if seconds > 1:
+                message = f"autodiff: compiled {self.name} to machine code in {seconds:.1f} s, kept for next time\n"
+                sys.stderr.write(message)
+        return True
+
+    def _compile(self, name: str, signature: Any) -> None:
+        self._closed(False)
+        getattr(self.module, name).compile(signature)
+        self._closed(True)
+
+    def _closed(self, closed: bool) -> None:
+        """Have functions that were compiled refuse arguments of other kinds, or compile for them, too."""
+        functions = (getattr(self.module, name, None) for name in ("step", "repeat", "sweep"))
+        for function in functions:
+            if function is not None and function.overloads:
+                function.disable_compile(closed)
+
+TAKEN = frozenset({*HELPERS, *"math np njit objmode OPTIONS found fits step repeat sweep losses order row i j k p e".split()})
+PREFIXES = ("constant", "found_", "work_", "from_", "to_", "all_")
 
 
-TAKEN = {
-    "math",
-    "np",
-    "njit",
-    "objmode",
-    "found",
-    "step",
-    "repeat",
-    "sweep",
-    "i",
-    "j",
-    "k",
-    "e",
-    "row",
-    "losses",
-    "order",
-}
+def _rename(lines: Sequence[Line]) -> None:
+    """Give other names where machine code uses one itself: `x_` is the memory of x, `x_v` an element."""
+    used = {line.name for line in lines}
+    for line in lines:
+        name = line.name or ""
+        if name in TAKEN or name.endswith(("_", "_v")) or name.startswith(PREFIXES):
+            numbered = (f"x{number}_{name.strip('_')}_{number}" for number in itertools.count())
+            line.name = next(name for name in numbered if name not in used)
+            used.add(line.name)
 
 
 def _ordered(x: Any) -> Any:

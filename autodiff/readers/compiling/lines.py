@@ -58,21 +58,21 @@ class Line:
         ordered: bool = False,
         value: Any = None,
     ) -> None:
-        self.template = template
+        self.template: str = template
         self.operands: tuple[Operand, ...] = tuple(operands)
-        self.shape = shape
-        self.dtype = dtype
-        self.ufunc = ufunc
-        self.into = into
-        self.before = before
-        self.view = view
-        self.ordered = ordered
-        self.value = value  # of a constant
+        self.shape: Any = shape
+        self.dtype: Any = dtype
+        self.ufunc: np.ufunc | None = ufunc
+        self.into: str | None = into
+        self.before: tuple[str, ...] = before
+        self.view: bool = view
+        self.ordered: bool = ordered
+        self.value: Any = value  # of a constant
         self._number: Any = UNKNOWN
         self.mask: Line | None = None
         self.name: str | None = None
         self.node: Any = None
-        self.gradient = False  # whether it belongs to a derivative
+        self.gradient: bool = False  # whether it belongs to a derivative
 
     @property
     def inputs(self) -> Iterator[Line]:

@@ -32,8 +32,8 @@ class Lowering:
     ) -> None:
         self.found: dict[Node, Line] = {x: line for x, line in given if isinstance(x, Node)}
         self.numbers: dict[int, Line] = {id(x): line for x, line in given if not isinstance(x, Node)}
-        self.expand = expand
-        self.gradients = gradients
+        self.expand: bool = expand
+        self.gradients: Sequence[tuple[int, int]] = gradients
         self.lines: list[Line] = []
         self.shared: dict[Any, Line] = {}
         self.bound: dict[str, Any] = {}  # what only Python can say: users' functions, large constants

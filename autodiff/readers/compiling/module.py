@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from .lines import Line
 from .machine import Machine
 
-HELPERS = r"\b(exp32|exp64|tanh32|tanh64|gemm32|gemm64|total|row_sums|row_maxima|column_sums|dot_small)\("
+HELPERS = ("exp32", "exp64", "tanh32", "tanh64", "gemm32", "gemm64", "total", "row_sums", "row_maxima", "column_sums", "part")
 
 REPEAT = """\
 
@@ -26,8 +25,8 @@ SWEEP = """\
 
 @njit(**OPTIONS)
 def sweep(losses, order, all_{X}, all_{y}, {names}):
-    from_{X}, to_{X} = all_{X}.reshape(all_{X}.size), {X}.reshape({X}.size)
-    from_{y}, to_{y} = all_{y}.reshape(all_{y}.size), {y}.reshape({y}.size)
+    from_{X}, to_{X} = part(all_{X}, 0, all_{X}.size), part({X}, 0, {X}.size)
+    from_{y}, to_{y} = part(all_{y}, 0, all_{y}.size), part({y}, 0, {y}.size)
     for e in range(losses.size):
         for i in range({rows}):
             row = order[e * {rows} + i]
@@ -40,17 +39,29 @@ def sweep(losses, order, all_{X}, all_{y}, {names}):
 {update}    return found
 """
 
+CHECK = """\
+if {X}.shape != {X_shape} or {y}.shape != {y_shape}:
+    raise ValueError("this program is for X and y of other shapes")
+"""
 
-def module_text(machine: Machine, definitions: Sequence[str] = ()) -> str:
-    """The module, with the functions that the program calls as NumPy does."""
+
+def module_text(machine: Machine, moving: int | None, definitions: Sequence[str] = ()) -> str:
+    """The module, with the functions that the program calls as NumPy does.
+
+    `step` takes what there is to work in and constants, then the inputs, last those that are others in each step.
+    """
     body = "\n".join(machine.body)
-    helpers = "".join(f", {helper}" for helper in sorted(set(re.findall(HELPERS, body))))
-    constants, room = [*machine.constants], [f"work_{kind}" for kind in machine.work]
-    names = ", ".join(["blas32", "blas64", *(line.name or "" for line in machine.inputs), *constants, *room])
+    inputs = [x for x in (*machine.inputs[moving or 0 :], *machine.inputs[: moving or 0]) if x not in machine.inside]
+    names = ", ".join([*(f"work_{kind}" for kind in machine.work), *machine.constants, *(x.name or "" for x in inputs)])
+    loops = _loops(machine, names) if machine.renewed else ""
+    if moving is not None:
+        X, y = machine.inputs[:2]
+        body = CHECK.format(X=X.name, y=y.name, X_shape=X.shape, y_shape=y.shape) + body
+    helpers = [name for name in HELPERS if f"{name}(" in body + loops]
     head = ["import math", "", "import numpy as np", "from numba import njit, objmode", ""]
-    head += [f"from autodiff.readers.compiling.native import OPTIONS{helpers}", "", "", *definitions, ""]
+    head += [f"from autodiff.readers.compiling.native import {', '.join(['OPTIONS', *helpers])}", "", *definitions, ""]
     lines = [*head, "@njit(**OPTIONS)", f"def step({names}):", *(f"    {text}" for text in body.splitlines())]
-    text = "\n".join(lines) + "\n" + _loops(machine, names)
+    text = "\n".join(lines) + "\n" + loops
     return text.replace("**OPTIONS", '**OPTIONS | {"nogil": False}') if machine.fallbacks else text
 
 

@@ -7,36 +7,32 @@ from __future__ import annotations
 
 # What numba compiles has the types of its arguments, and no annotations.
 # pyright: basic, reportMissingParameterType=false, reportMissingTypeStubs=false
-import functools
 import math
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import add_symbol
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
+from numba.np.arrayobj import populate_array
 
 ARITHMETIC: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}  # which allows a * b + c in one
 OPTIONS: dict[str, Any] = ARITHMETIC | {"cache": True, "nogil": True}
 
 
-@functools.cache
-def blas() -> tuple[int, int]:
-    """The addresses of sgemm and dgemm, as SciPy has them."""
+def _product(name: str, number: Any) -> Any:
+    """Column-major out = op(x) @ op(y) by a function of SciPy's BLAS; x, y and out are flat arrays."""
+    symbol = f"autodiff_{name}"
     try:
-        return tuple(get_cython_function_address("scipy.linalg.cython_blas", name) for name in ("sgemm", "dgemm"))  # type: ignore[return-value]
+        add_symbol(symbol, get_cython_function_address("scipy.linalg.cython_blas", name))
     except ImportError as error:
-        raise ImportError('the numba backend needs SciPy: pip install "autodiff[fast]"') from error
-
-
-def _gemm(number: Any) -> Any:
-    """Column-major out = op(x) @ op(y) by the function of BLAS at an address; x, y and out are addresses, too."""
+        raise ImportError('backend="numba" needs numba and SciPy: pip install "autodiff[fast]"') from error
 
     @intrinsic
-    def gemm(typingctx, address, transpose_x, transpose_y, m, n, k, x, ldx, y, ldy, out, ldout):
+    def gemm(typingctx, transpose_x, transpose_y, m, n, k, x, ldx, y, ldy, out, ldout):
         def codegen(context, builder, signature, args):
-            address, tx, ty, m, n, k, x, ldx, y, ldy, out, ldout = args
             pointer, i32, char = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(8)
 
             def place(value: Any, kind: Any) -> Any:
@@ -51,19 +47,48 @@ def _gemm(number: Any) -> Any:
                 wanted = builder.icmp_signed("!=", flag, ir.Constant(flag.type, 0))
                 return place(builder.select(wanted, ir.Constant(char, ord("T")), ir.Constant(char, ord("N"))), char)
 
+            def memory(i: int) -> Any:
+                array = context.make_array(signature.args[i])(context, builder, args[i])
+                return builder.bitcast(array.data, pointer)
+
+            tx, ty, m, n, k, _, ldx, _, ldy, _, ldout = args
             one, zero = (place(ir.Constant(number, value), number) for value in (1.0, 0.0))
-            given = [letter(tx), letter(ty), size(m), size(n), size(k), one, builder.inttoptr(x, pointer), size(ldx)]
-            given += [builder.inttoptr(y, pointer), size(ldy), zero, builder.inttoptr(out, pointer), size(ldout)]
+            given = [letter(tx), letter(ty), size(m), size(n), size(k), one, memory(5), size(ldx)]
+            given += [memory(7), size(ldy), zero, memory(9), size(ldout)]
             kind = ir.FunctionType(ir.VoidType(), [pointer] * 13)
-            builder.call(builder.inttoptr(address, kind.as_pointer()), given)
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), given)
             return context.get_dummy_value()
 
-        return types.none(*[types.int64] * 12), codegen
+        sizes = [types.int64] * 5
+        return types.none(*sizes, x, types.int64, y, types.int64, out, types.int64), codegen
 
     return gemm
 
 
-gemm32, gemm64 = _gemm(ir.FloatType()), _gemm(ir.DoubleType())
+gemm32: Any = _product("sgemm", ir.FloatType())
+gemm64: Any = _product("dgemm", ir.DoubleType())
+
+
+@intrinsic
+def part(typingctx: Any, array: Any, start: Any, size: Any) -> Any:
+    """Some elements of an array in C order as a flat array, which does not keep it alive."""
+    flat = types.Array(array.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        found = context.make_array(flat)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(array.dtype)))
+        populate_array(
+            found,
+            data=builder.gep(source.data, [args[1]]),
+            shape=[args[2]],
+            strides=[itemsize],
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return found._getvalue()
+
+    return flat(array, types.intp, types.intp), codegen
 
 
 def _bitcast(integer: Any, number: Any) -> Any:
@@ -77,12 +102,13 @@ def _bitcast(integer: Any, number: Any) -> Any:
     return cast
 
 
-as_float32, as_float64 = _bitcast(types.int32, types.float32), _bitcast(types.int64, types.float64)
+as_float32: Any = _bitcast(types.int32, types.float32)
+as_float64: Any = _bitcast(types.int64, types.float64)
 f4 = np.float32
 
 
 @njit(forceinline=True, **ARITHMETIC)
-def exp32(x):
+def exp32(x: Any) -> Any:
     """exp of a float32, relative error 1.2e-7 (Moshier's Cephes)."""
     c = min(max(x, f4(-104.0)), f4(89.0))
     n = (c * f4(1.44269504088896341) + f4(12582912.0)) - f4(12582912.0)
@@ -102,7 +128,7 @@ def exp32(x):
 
 
 @njit(forceinline=True, **ARITHMETIC)
-def exp64(x):
+def exp64(x: Any) -> Any:
     """exp of a float64, relative error 3e-16: Taylor's series, after the power of two is split off."""
     c = min(max(x, -746.0), 710.0)
     n = (c * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
@@ -128,7 +154,7 @@ def exp64(x):
 
 
 @njit(forceinline=True, **ARITHMETIC)
-def tanh32(x):
+def tanh32(x: Any) -> Any:
     """tanh of a float32 (Moshier's Cephes)."""
     z = x * x
     p = f4(-5.70498872745e-3)
@@ -144,7 +170,7 @@ def tanh32(x):
 
 
 @njit(forceinline=True, **ARITHMETIC)
-def tanh64(x):
+def tanh64(x: Any) -> Any:
     """tanh of a float64 (Moshier's Cephes)."""
     z = x * x
     p = (-9.64399179425052238628e-1 * z - 9.92877231001918586564e1) * z - 1.61468768441708447952e3
@@ -160,7 +186,7 @@ def tanh64(x):
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "contract"})
-def total(x):
+def total(x: Any) -> Any:
     """The sum, in double precision."""
     s = 0.0
     for i in range(x.size):
@@ -169,7 +195,7 @@ def total(x):
 
 
 @njit(error_model="numpy", fastmath={"reassoc", "contract"})
-def row_sums(x, rows, columns, out):
+def row_sums(x: Any, rows: Any, columns: Any, out: Any) -> Any:
     """The sum of each row."""
     for i in range(rows):
         s = 0.0
@@ -179,7 +205,7 @@ def row_sums(x, rows, columns, out):
 
 
 @njit(**ARITHMETIC)
-def row_maxima(x, rows, columns, out):
+def row_maxima(x: Any, rows: Any, columns: Any, out: Any) -> Any:
     """The largest of each row; a nan is."""
     for i in range(rows):
         s = x[i * columns]
@@ -190,22 +216,10 @@ def row_maxima(x, rows, columns, out):
 
 
 @njit(**ARITHMETIC)
-def column_sums(x, rows, columns, out):
+def column_sums(x: Any, rows: Any, columns: Any, out: Any) -> Any:
     """The sum of each column."""
     for j in range(columns):
         out[j] = x[j]
     for i in range(1, rows):
         for j in range(columns):
             out[j] += x[i * columns + j]
-
-
-@njit(inline="always", **ARITHMETIC)
-def dot_small(x, y, m, n, k, sxm, sxk, syk, syn, out):
-    """The product of small matrices: x[i * sxm + p * sxk] with y[p * syk + j * syn]."""
-    for i in range(m):
-        for j in range(n):
-            out[i * n + j] = x[i * sxm] * y[j * syn]
-        for p in range(1, k):
-            a = x[i * sxm + p * sxk]
-            for j in range(n):
-                out[i * n + j] += a * y[p * syk + j * syn]

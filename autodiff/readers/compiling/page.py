@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...primitive import COMPOSED, TABLE, Primitive
@@ -9,9 +11,9 @@ from .elements import CALLS, INFIX
 from .lower import EXPANSIONS
 from .rows import MOVES
 
-PRODUCTS = {np.matmul, np.dot}
-REDUCTIONS = {np.sum, np.mean, np.max}
-MOVED = {np.reshape, np.ravel, np.squeeze, np.expand_dims, np.transpose}
+PRODUCTS: set[Any] = {np.matmul, np.dot}
+REDUCTIONS: set[Any] = {np.sum, np.mean, np.max}
+MOVED: set[Any] = {np.reshape, np.ravel, np.squeeze, np.expand_dims, np.transpose}
 
 
 def form(row: Primitive) -> str:

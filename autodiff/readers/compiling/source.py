@@ -21,8 +21,11 @@ class Source:
     def __init__(
         self, name: str, low: Lowering, inputs: Sequence[Line], outputs: Sequence[Line], renewed: Mapping[Line, Line]
     ) -> None:
-        self.name, self.low, self.inputs, self.outputs = name, low, inputs, outputs
-        self.renewed = renewed  # results that are the new values of inputs
+        self.name: str = name
+        self.low: Lowering = low
+        self.inputs: Sequence[Line] = inputs
+        self.outputs: Sequence[Line] = outputs
+        self.renewed: Mapping[Line, Line] = renewed  # results that are the new values of inputs
         self.texts: dict[Line, tuple[str, int]] = {}  # of lines that stand where they are used, and how they bind
 
     def text(self, effects: Sequence[Line], of: Mapping[Line, Line]) -> str:

@@ -45,7 +45,7 @@ class Trace:
         numbers: Sequence[bool] = (),
         values: bool = True,
     ) -> None:
-        self.values = values  # whether they are computed, or just shapes and dtypes
+        self.values: bool = values  # whether they are computed, or just shapes and dtypes
         self.inputs: list[Node | Number] = []
         self.names: list[str] = []
         self.captured: dict[Node, Any] = {}
@@ -60,7 +60,7 @@ class Trace:
                 f"compile: {_called(f)} draws from np.random, whose numbers would be the same in each call: "
                 "draw from a generator, rng = np.random.default_rng(seed)"
             )
-        self.tape = tape
+        self.tape: Tape = tape
         self.draws: list[Draw] = draws
         self.outputs: list[Node | Number] = []
         self.results: Any = mapped(found, self._output)

@@ -3,7 +3,7 @@
 - A parameter with a dotted name, `encoder.0.weight`, belongs to that module, and so do the values computed from it and
   all that is recorded between two uses of the module's parameters. Modules stand inside each other.
 - A plain parameter begins a layer, numbered in order, where the formula that uses it holds a product, as of matrices,
-  and no other formula does.
+  and it is used in no other product.
 - Elementwise operations on nothing but values of one box stand in it, too.
 - What comes after all boxes is the loss.
 """
@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise, takewhile
+from itertools import groupby, pairwise, takewhile
 
 from .values import Value
 
@@ -20,8 +20,8 @@ LOSS: Path = ("loss",)
 DEEPEST = 6  # parts of a dotted name that are looked at
 
 
-def put_in_boxes(values: Sequence[Value]) -> None:
-    """Set `path` of every value."""
+def put_in_boxes(values: list[Value]) -> None:
+    """Set `path` of every value. Of the leaves of a value, those outside its box come first then."""
     users: dict[Value, list[Value]] = {value: [] for value in values}
     for value in values:
         for x in value.inputs:
@@ -35,6 +35,8 @@ def put_in_boxes(values: Sequence[Value]) -> None:
         if value.is_leaf:
             value.path = _place(value, users[value])
     _join_single_boxes(values)
+    runs = [[*run] for _, run in groupby(values, key=lambda value: value.is_leaf)]
+    values[:] = [value for run in runs for value in sorted(run, key=lambda x: len(x.path) if x.is_leaf else 0)]
 
 
 def common(paths: Iterable[Path]) -> Path:
@@ -57,7 +59,7 @@ def _put_layers(computed: Sequence[Value], users: dict[Value, list[Value]]) -> N
         modules = [path for x in parameters if (path := _module(x))]
         if modules:
             value.path = common(modules)
-        elif any(len(users[x]) == 1 for x in parameters) and value.has_product:
+        elif value.has_product and any(sum(user.has_product for user in users[x]) == 1 for x in parameters):
             number += 1
             value.path = (f"layer {number}",)
 
@@ -115,7 +117,9 @@ def _put_loss(computed: Sequence[Value], users: dict[Value, list[Value]]) -> Non
 
 def _place(leaf: Value, users: Sequence[Value]) -> Path:
     """A leaf stands with its users; data that a computation begins with stand before it."""
-    begins = not leaf.is_parameter and any(all(x.is_leaf for x in user.inputs) for user in users)
+    if leaf.is_parameter:  # a penalty of its size is a part of the loss, not of the layer
+        return common([user.path for user in users if user.path != LOSS] or [LOSS] * bool(users))
+    begins = any(all(x.is_leaf for x in user.inputs) for user in users)
     return () if begins else common(user.path for user in users)
 
 

@@ -29,12 +29,12 @@ class Cell:
 
     def __init__(self, kind: Kind, key: str, values: list[Value], path: Path, box: Path = (), times: int = 1) -> None:
         self.kind: Kind = kind
-        self.key = key
-        self.values = values
-        self.path = path
-        self.box = box
-        self.times = times
-        self.rounds = 1
+        self.key: str = key
+        self.values: list[Value] = values
+        self.path: Path = path
+        self.box: Path = box
+        self.times: int = times
+        self.rounds: int = 1
         self.inputs: list[Cell] = []
 
     @property

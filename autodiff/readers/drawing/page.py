@@ -188,7 +188,7 @@ def _steps(picture: Picture) -> Iterator[tuple[str, str, str]]:
             back.setdefault(arrow.source, []).append(arrow)
     for card in reversed(picture.cards):
         if card.gradient is not None:
-            yield "back", card.key, f"backward: {_backward(card, back.get(card, []))}"
+            yield "back", card.key, f"backward: {_backward(card, back.get(card, []), plain(picture.letter))}"
 
 
 def _forward(card: Card) -> str:
@@ -207,10 +207,10 @@ def _forward(card: Card) -> str:
             return f"{plain(card.title, LONGEST)}: {numbers}."
 
 
-def _backward(card: Card, arrows: Sequence[Arrow]) -> str:
+def _backward(card: Card, arrows: Sequence[Arrow], letter: str) -> str:
     size = brief(card.gradient or 0)
     if card.kind == "loss":
-        return f"it begins at {plain(card.name)}, with ∂L/∂L = {size}."
+        return f"it begins at {plain(card.name)}, with ∂{letter}/∂{letter} = {size}."
     rules = " and ".join(plain(arrow.rule, LONGEST) for arrow in arrows if arrow.rule)
     words = f"{rules or f'the gradient of {plain(card.name)}'}. Its size is {size}"
     arrived = arrows[0].target.gradient if len(arrows) == 1 else None

@@ -61,9 +61,11 @@ class Box:
 class Picture:
     """Cards in the order of the computation, arrows between them, boxes around them, outer before inner.
 
-    `title` and `notes` stand above it; `remark` says what became of the graph, `banner` what is not shown.
+    `title` and `notes` stand above it; `remark` says what became of the graph, `banner` what is not shown. `letter`:
+    what the rules call the output, as in ∂L.
     """
 
+    letter: str
     title: str
     notes: tuple[str, ...]
     cards: tuple[Card, ...]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import html
-import re
 import unicodedata
 
-LONGEST = 60  # characters of a text that are shown
+from ...symbols import visible
 
-# What is no character in XML, has no meaning in a label, or turns the direction of what follows.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c\ud800-\udfff\ufffe\uffff]")
+LONGEST = 60  # characters of a text that are shown
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
@@ -20,12 +18,7 @@ def plain(text: str, longest: int = LONGEST) -> str:
     """
     if len(text) > longest:
         text = text[: longest - 1] + "…"
-    return _UNSAFE.sub(_visible, text)
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else "\N{REPLACEMENT CHARACTER}"
+    return visible(text)
 
 
 def markup(text: str, longest: int = LONGEST) -> str:

@@ -28,9 +28,10 @@ class Sketch:
     """
 
     def __init__(self, outputs: Sequence[Tensor], fold: bool | None = None) -> None:
+        self.fold: frozenset[Path] = frozenset()
         self._outputs: list[Node] = [output._current()[1] for output in outputs]
-        self._graph = Graph(self._outputs)
-        self._words = Words(self._outputs)
+        self._graph: Graph = Graph(self._outputs)
+        self._words: Words = Words(self._outputs)
         cells = self._choose(self._words.named, fold)
         if len(cells) >= CUT_FROM:  # names of what is computed element by element give way
             cells = self._choose(lambda node: node.is_leaf, fold)
@@ -65,6 +66,7 @@ class Sketch:
         uses = Counter(x for cell in cells for x in cell.inputs)
         cards = {cell: self._card(cell) for cell in cells}
         return Picture(
+            letter=self._words.letter,
             title=self._title(),
             notes=tuple(self._notes()),
             cards=tuple(cards.values()),
@@ -130,11 +132,13 @@ class Sketch:
         for cell, card in cards.items():
             for x in cell.inputs:
                 carries = self._measures.differentiated and cards[x].gradient is not None and card.kind != "hidden"
-                rule = self._rule(cell.value, x.value) if carries and cell.kind == x.kind == "value" else ""
+                rule = self._rule(cell, x) if carries and cell.kind == x.kind == "value" else ""
                 yield Arrow(cards[x], card, carries, _stands_beside(x, cell, uses), rule)
 
-    def _rule(self, user: Value, source: Value) -> str:
-        return self._words.rule(user, source, self._uses[source] > 1)
+    def _rule(self, user: Cell, source: Cell) -> str:
+        """What flows back; of a repetition, that of the last round to what each round uses is one of several terms."""
+        rule = self._words.rule(user.value, source.value, self._uses[source.value] > 1)
+        return f"{rule} + …" if rule and user.rounds > source.rounds else rule
 
     # --- boxes --------------------------------------------------------------------------------------------------------
 

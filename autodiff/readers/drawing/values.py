@@ -23,8 +23,8 @@ class Value:
     __slots__ = ("inputs", "inside", "is_elementwise", "is_leaf", "is_parameter", "node", "path")
 
     def __init__(self, node: Node) -> None:
-        self.node = node
-        self.inside = [node]
+        self.node: Node = node
+        self.inside: list[Node] = [node]
         self.inputs: list[Value] = []
         self.path: tuple[str, ...] = ()
         self.is_elementwise: bool = _elementwise(node)
@@ -44,15 +44,19 @@ def values_of(graph: Graph, named: Callable[[Node], bool]) -> list[Value]:
     - both compute element by element, or
     - the user only moves, adds or scales it (the product in `X @ W + b`, the squares in a sum of squares), or
     - it only moves data itself (the transpose in `Q @ K.T`), or is a single number;
-    but not where data come in: `prediction - target` begins a card.
+    but not where data come in: `prediction - target` begins a card; and the sign of an exponent is a part of what is
+    computed of it: a sigmoid's card says σ(z), not σ(−z).
     """
     uses = Counter(x for node in graph.nodes for x in node.inputs if isinstance(x, Node))
     uses.update(graph.outputs)
     home: dict[Node, Value] = {}  # of each node the value that it is drawn with
+    exponents = {node.inputs[0] for node in graph.nodes if not node.is_leaf and node.primitive.function is np.exp}
     for node in graph.nodes:
         home[node] = Value(node)
+        signed = node in exponents and not named(node)
         for position, x in enumerate(node.inputs):
-            if isinstance(x, Node) and uses[x] == 1 and not named(x) and _joins(home[x], node, position):
+            joins = isinstance(x, Node) and uses[x] == 1 and not named(x) and _joins(home[x], node, position)
+            if joins and (home[x].is_elementwise or not signed):
                 _unite(home, home[x], home[node])
     return _linked(graph, home)
 

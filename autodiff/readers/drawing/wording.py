@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...graph import SEVERAL, Node
-from ...notation import formula, names_of, partial, rule_formula
+from ...notation import Names, formula, names_of, partial, rule_formula
 from ...sites import __library__  # noqa: F401
 from .values import Value
 
@@ -18,10 +18,12 @@ class Words:
     """What cards and arrows say. A value that the user gave no name is given one when it is first spoken of."""
 
     def __init__(self, outputs: Sequence[Node]) -> None:
-        self.names = names_of(outputs)
+        self.names: Names = names_of(outputs)
         self._outputs = outputs
         self._numbers: Counter[str] = Counter()
         self._rules: dict[tuple[Value, Value], str] = {}
+        only = self.names.text(outputs[0]) if len(outputs) == 1 and outputs[0].shape == () else None
+        self.letter: str = only if only not in (None, "loss") else "L"
 
     def named(self, node: Node) -> bool:
         """Whether the user has a name for it."""
@@ -58,7 +60,7 @@ class Words:
 
     def derivative(self, value: Value) -> str:
         """`∂L/∂W₁`."""
-        return partial(self.name(value))
+        return partial(self.name(value), of=self.letter)
 
     def rule(self, value: Value, source: Value, partly: bool) -> str:
         """How the gradient of an input of a card is made of that of the card: `∂L/∂a₂ = ∂L/∂z₃ @ W₂ᵀ`.

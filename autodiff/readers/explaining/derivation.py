@@ -29,6 +29,7 @@ from .reasons import Reasons
 
 SHORT = 20  # characters: what is written twice without a name of its own
 GLANCE = 100  # characters: a derivation with longer lines is written in smaller steps
+MANY = 16  # terms: a sum of more is said term by term
 LONG = 160  # characters: about where a line ends, and what it is made of has lines of its own
 
 
@@ -53,7 +54,7 @@ class Derivation:
         became = self._simplifier.all([output, *wrt])
         self.output: Node = became[output]
         self.wrt: list[Node] = [became[x] for x in wrt]
-        self.names = Names({became[x]: str(names.of(x)) for x in names if isinstance(became.get(x), Node)})
+        self.names: Names = Names({became[x]: str(names.of(x)) for x in names if isinstance(became.get(x), Node)})
         self.order: dict[Any, int] = {}
         for old, new in became.items():
             self.order.setdefault(new, old.index)
@@ -66,8 +67,10 @@ class Derivation:
 
     @property
     def is_long(self) -> bool:
-        """Whether a line is longer than one reads at a glance."""
-        return any(len(self.right(line, "unicode")) > GLANCE for line in self.lines if line.backward)
+        """Whether a line, or a sum, is longer than one reads at a glance."""
+        return bool(self._many) or any(
+            len(self.right(line, "unicode")) > GLANCE for line in self.lines if line.backward
+        )
 
     # --- names ---
 
@@ -86,13 +89,17 @@ class Derivation:
     def _name_what_has_none(self) -> None:
         """The output, what is asked for, and leaves of more numbers than a formula shows."""
         for x in Graph([self.output]).leaves:
-            if x not in self.names and (x.needs or (x.shape != () and _size(x) > FEW)):
-                self.names.give(x, "x1" if x.needs else "c1")
+            if x not in self.names and (x.needs or (x.shape != () and self._is_large(x))):
+                self.names.give(x, "w1" if x.needs else "x1")
         for x in self.wrt:
             if x not in self.names:
                 self.names.give(x, "u1")
         if self.output not in self.names:
             self.names.give(self.output, "L")
+
+    def _is_large(self, x: Node) -> bool:
+        """Whether an array has more numbers, or longer ones, than a formula shows."""
+        return _size(x) > FEW or len(expression(x, self.names)) > SHORT
 
     # --- the gradient graph ---
 
@@ -143,11 +150,13 @@ class Derivation:
         self._after: dict[Any, int] = {}  # the place of the last line that a gradient is made of
         length: dict[Any, int] = {}
         chosen: list[Node] = []
-        for g in sorted(reached, key=lambda g: g.index):  # what it is made of before it
+        ordered = sorted(reached, key=lambda g: g.index)  # what it is made of before it
+        many = self._many = _sums_of_many(ordered)
+        for g in ordered:
             length[g] = _length(g, length)
             twice = uses[g] > 1 and g in recorded and (_operations(g, self.names) > 2 or length[g] > SHORT)
             step = self._steps and g in self._of and self._of[g] in self.names and _operations(g, self.names) > 1
-            if g in deltas or twice or ((step or length[g] > LONG) and g not in wanted):
+            if g in deltas or twice or ((step or g in many or length[g] > LONG) and g not in wanted):
                 chosen.append(g)
                 length[g] = 0
             behind = [x for x in g.inputs if x in reached]
@@ -204,8 +213,11 @@ class Derivation:
     def _steepest(self, x: Node) -> Any:
         """The gradient as users have it: of complex values the conjugate of what the rules carry."""
         g = self.gradients.get(x, 0)
-        complex_one = isinstance(g, Node) and g.dtype.kind == "c"
-        return self._simplifier.make(np.conjugate, (g,), g, g.shape) if complex_one else g
+        if not isinstance(g, Node) or g.dtype.kind != "c":
+            return g
+        if g not in self._lines:
+            self._simplifier.keep.discard(g)
+        return self._simplifier.make(np.conjugate, (g,), g, g.shape)
 
     # --- one line ---
 
@@ -261,6 +273,19 @@ def _above(roots: Iterable[Node], below: set[Node]) -> set[Node]:
             if isinstance(x, Node) and x not in below and x not in found and not x.is_leaf:
                 found.add(x)
                 stack.append(x)
+    return found
+
+
+def _sums_of_many(ordered: Sequence[Node]) -> set[Node]:
+    """The partial sums of sums of very many terms, as of a parameter's uses: each adds one term to the one before."""
+    terms: dict[Any, int] = {}
+    for g in ordered:
+        if g.primitive.function is np.add:
+            terms[g] = 1 + sum(terms.get(x, 1) for x in g.inputs)
+    found = {g for g in terms if terms[g] > MANY}
+    for g in reversed(ordered):
+        if g in found:
+            found.update(x for x in g.inputs if x in terms)
     return found
 
 

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import ast
-import contextlib
+import difflib
+import functools
+import itertools
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from .edits import Candidate, candidates
-from .instrument import Statement
-from .locate import Healing, Trail, agrees, ratio, same
+from .compare import ratio
+from .edits import Edit, after, around, candidates, instead, of_expression, synthesized
+from .edits.line import parsed
+from .elsewhere import elsewhere
+from .helpers import in_helpers
+from .instrument import Patch, Statement
+from .locate import Healing, Trail, agrees
+from .moments import Bench
 from .problem import Problem
-from .program import Edit
 from .scope import Scope
-from .truth import Look, largest
+from .symptoms import named
+from .truth import Look
 
-MOST_RUNS = 250  # edits of a statement that are tried by running the program
-MOST_PROVEN = 12  # edits that are proven at all points
+MOST_PROVEN = 8  # edits that are proven at all points
+MOST_ITEMS = 100  # items of lists that may be meant
+MOST_RUN = 30  # edits that are tried by running the program
+
+
+AT_LEAST = 0.3  # seconds for a statement
 
 
 @dataclass
@@ -29,11 +40,13 @@ class Diagnosis:
     """The proven edits of a statement, the best first, and the cause if all agree on it."""
 
     healing: Healing
-    edits: list[Candidate] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list[Edit])
     cause: str | None = None
+    mended: frozenset[str] = frozenset()
+    complete: bool = False  # whether all gradients are right then
 
     @property
-    def edit(self) -> Candidate | None:
+    def edit(self) -> Edit | None:
         """The one to show."""
         return self.edits[0] if self.edits else None
 
@@ -43,96 +56,129 @@ class Doctor:
 
     def __init__(self, problem: Problem, looks: Sequence[Look], deadline: float) -> None:
         self.problem, self.looks, self.deadline = problem, looks, deadline
+        self.all: int = sum(len(look.true) for look in looks)
 
-    def diagnose(self, trail: Trail, healing: Healing, known: Sequence[Edit]) -> Diagnosis:
-        """Try all edits of the statement of a healing."""
-        statement = self.problem.program.statements[healing.statement]
-        place, target = _telling(trail, healing)
-        if not np.any(target):
-            return Diagnosis(healing)  # anything times 0 would do
-        scope = Scope(self._snapshot(trail, statement, place[1]), self._texts(statement), trail.look.point)
-        final = any(ratio(target, trail.look.true[name]) is not None for name in healing.mended)
-        first: dict[str, Candidate] = {}
-        for candidate in self._candidates(statement, scope, final):
-            first.setdefault(candidate.text, candidate)
-        tried = list(first.values())
-        tried.sort(key=lambda c: _distance(statement.text, c.text))
-        if self._is_total(trail, statement, place):
-            fitting = tried[:MOST_RUNS]
-        else:
-            fitting = [c for c in tried if self._fits(statement, c.text, scope, place, target)][:MOST_PROVEN]
-        proven: list[Candidate] = []
-        for candidate in fitting:
-            if time.monotonic() > self.deadline or len(proven) >= MOST_PROVEN:
+    def diagnose(self, trail: Trail, healing: Healing, known: Sequence[Patch]) -> Diagnosis:
+        """Try the edits of the statement of a healing: the near ones first, then others."""
+        self.deadline = max(self.deadline, time.monotonic() + AT_LEAST)
+        bench = Bench(self.problem, trail, healing)
+        if not np.any(bench.target):
+            return Diagnosis(healing, mended=healing.mended)  # anything times 0 would do
+        scope = self._scope(trail, bench)
+        final = any(ratio(bench.target, trail.look.true[name]) is not None for name in healing.mended)
+        where, (proven, count) = healing, self._proven(healing, self._near(bench, scope, final), known)
+        for other in elsewhere(self.problem, trail, healing) if count < self.all else ():
+            there = Bench(self.problem, trail, other)
+            found = self._proven(other, self._near(there, self._scope(trail, there), final), known)
+            if found[1] > count:
+                where, (proven, count) = other, found
+        if count < self.all:
+            there = self._sorted(in_helpers(self.problem, trail, healing, bench))
+            found = self._proven(healing, there, known)
+            if found[1] > count:
+                where, (proven, count) = healing, found
+        for edits in (self._made, self._after, self._around) if not proven else ():
+            where, (proven, count) = healing, self._proven(healing, edits(bench, scope), known)
+            if proven:
                 break
-            if self.proven(healing, [*known, Edit(healing.statement, candidate.text)]):
-                proven.append(candidate)
-        names = _Names(self.problem, trail._value(place), target, scope)
-        proven = [Candidate(c.text, names.resolved(c.cause, c.text)) for c in proven]
-        return Diagnosis(healing, proven, _of_forward(healing, target, scope) or _agreed(proven))
+        names = _Names(self.problem, bench.own, bench.target, scope)
+        proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in proven]
+        cause = named(trail, healing, self.looks) or _of_forward(healing, bench.target, scope) or _agreed(proven)
+        return Diagnosis(where, proven, cause, healing.mended, count == self.all)
 
-    def _candidates(self, statement: Statement, scope: Scope, final: bool) -> Iterator[Candidate]:
-        yield from _structural(statement, scope)
-        for candidate in candidates(statement.text, scope, final):
+    def _scope(self, trail: Trail, bench: Bench) -> Scope:
+        statement = bench.statement
+        return Scope(bench.space, self._texts(statement), trail.look.point, _counters(statement))
+
+    # --- which edits ---
+
+    def _near(self, bench: Bench, scope: Scope, final: bool) -> list[Edit]:
+        """Edits of the statement itself."""
+        statement = bench.statement
+        expressions = (of_expression(statement, *found) for found in candidates(statement.text, scope, final))
+        return self._best(bench, itertools.chain(instead(statement, scope), expressions), bench.fits)
+
+    def _made(self, bench: Bench, scope: Scope) -> list[Edit]:
+        """Expressions that are made anew."""
+        statement = bench.statement
+        found = synthesized(bench.target, statement.text, scope, self.deadline)
+        return self._best(bench, (of_expression(statement, *text) for text in found), bench.fits)
+
+    def _after(self, bench: Bench, scope: Scope) -> list[Edit]:
+        """One more line behind a loop."""
+        edits = after(bench.statement, scope)
+        return self._best(bench, edits, lambda edit: bench.becomes(edit.expression or ""))
+
+    def _around(self, bench: Bench, scope: Scope) -> list[Edit]:
+        """The bounds of loops, and conditions."""
+        return sorted(around(bench.statement), key=lambda edit: len(edit.text))[:MOST_RUN]
+
+    def _best(self, bench: Bench, edits: Iterable[Edit], fits: Callable[[Edit], bool]) -> list[Edit]:
+        """Those that leave what the statement should leave, the best first."""
+        found: list[Edit] = []
+        for edit in edits:
             if time.monotonic() > self.deadline:
-                return
-            with contextlib.suppress(SyntaxError):
-                Edit(statement.number, candidate.text)
-                yield candidate
+                break
+            if fits(edit):
+                found.append(edit)
+        return self._sorted(found)
 
-    def _texts(self, statement: Statement) -> set[str]:
+    def _sorted(self, edits: Iterable[Edit]) -> list[Edit]:
+        """Those that change least."""
+        return sorted(edits, key=lambda edit: _change(edit.statement.source, edit.text))[:MOST_PROVEN]
+
+    def _texts(self, statement: Statement) -> list[str]:
         """The items and attributes that the function speaks of, and their neighbours."""
-        found: set[str] = set()
+        found, lists, indices = set[str](), set[str](), set[str]()
         for other in self.problem.program.statements:
             if other.function == statement.function:
-                for node in ast.walk(other.expression):
-                    if isinstance(node, (ast.Subscript, ast.Attribute)):
-                        found.add(ast.unparse(node))
-                found.update(other.names)
-        return found
+                for tree in (other.expression, *map(parsed, other.names)):
+                    for node in ast.walk(tree) if tree else ():
+                        if isinstance(node, (ast.Subscript, ast.Attribute)):
+                            found.add(ast.unparse(node))
+                        if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+                            lists.add(ast.unparse(node.value))
+                            indices.add(ast.unparse(node.slice))
+        pairs = itertools.product(sorted(lists), sorted(indices))
+        others = [f"{values}[{index}]" for values, index in itertools.islice(pairs, MOST_ITEMS)]
+        own = sorted(found, key=lambda text: (text not in statement.text, text))
+        return own + [text for text in others if text not in found]
 
-    def _is_total(self, trail: Trail, statement: Statement, place: Any) -> bool:
-        """Whether the value to mend is what several runs of the statement made together."""
-        return place[2] == ("base",) or (place[1] < -1 and statement.kind in ("+=", "-="))
+    # --- which are right ---
 
-    def _fits(self, statement: Statement, text: str, scope: Scope, place: Any, target: Any) -> bool:
-        """Whether an expression has the value that the statement should have."""
+    def _proven(self, healing: Healing, edits: Iterable[Edit], known: Sequence[Patch]) -> tuple[list[Edit], int]:
+        """Those that are right at all points, the ones that mend most, and how many gradients are right then."""
+        found: list[tuple[Edit, int]] = []
+        for edit in edits:
+            if time.monotonic() > self.deadline:
+                break
+            if mended := self.mended(healing, [*known, edit.patch]):
+                found.append((edit, mended))
+        most = max((count for _, count in found), default=0)
+        return [edit for edit, count in found if count == most], most
+
+    def mended(self, healing: Healing, patches: Sequence[Patch]) -> int:
+        """How many gradients are right, over all points, with some patches; 0 where one is not that should be."""
         try:
-            with np.errstate(all="ignore"):
-                value = scope.evaluated(text)
-                if place[1] < 0:
-                    value = _updated(statement, scope, value)
-                for key in place[2]:
-                    value = value[key]
-                return same(value, target) and np.shape(value) == np.shape(target)
-        except Exception:
-            return False
-
-    def _snapshot(self, trail: Trail, statement: Statement, occurrence: int) -> dict[str, Any]:
-        """The variables in reach just before a statement ran, for the time that is meant."""
-        found: dict[str, Any] = {}
+            program = self.problem.program.patched(patches)
+        except SyntaxError:
+            return 0
         count = 0
-
-        def watch(number: int, variables: Mapping[str, Any]) -> None:
-            nonlocal count
-            if number == statement.number:
-                count += 1
-                if count == abs(occurrence):
-                    found.update({name: _kept(value) for name, value in variables.items()})
-
-        self.problem.run(trail.look.point, heal=trail.healed, watch=watch)
-        return found
-
-    def proven(self, healing: Healing, edits: Sequence[Edit]) -> bool:
-        """Whether the gradients are right at all points with some edits."""
         for look in self.looks:
-            outcome = self.problem.run(look.point, edits=edits, record=False)
+            outcome = self.problem.run(look.point, program=program, record=False)
             if outcome.error is not None:
-                return False
-            settled = [name for name in look.true if name in healing.mended or name not in look.wrong]
-            if not all(agrees(look, name, outcome.gradients[name]) for name in settled):
-                return False
-        return True
+                return 0
+            right = {name for name in look.true if agrees(look, name, outcome.gradients[name])}
+            if not right >= {name for name in look.true if name in healing.mended or name not in look.wrong}:
+                return 0
+            count += len(right)
+        return count
+
+
+def _counters(statement: Statement) -> set[str]:
+    """The names that the loops of a function count with."""
+    loops = [node.target for node in ast.walk(statement.origin.tree) if isinstance(node, (ast.For, ast.comprehension))]
+    return {node.id for target in loops for node in ast.walk(target) if isinstance(node, ast.Name)}
 
 
 def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
@@ -142,37 +188,17 @@ def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
     return "updated-weights" if scope.is_parameter(target) else "forward-differs"
 
 
-def _telling(trail: Trail, healing: Healing) -> tuple[Any, Any]:
-    """Of the runs of a statement, the one that is most wrong, and what its value should be."""
-    pairs = [(place, value) for place, value in healing.values.items() if not same(trail._value(place), value)]
-    return max(pairs, key=lambda pair: largest(pair[1]))
+@functools.lru_cache(4096)
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+|[^\w\s]", text))
 
 
-def _structural(statement: Statement, scope: Scope) -> list[Candidate]:
-    """`=` for `+=`, and the other way round, said as edits of the expression."""
-    name = statement.names[0]
-    if statement.kind == "=" and name in scope.values:
-        return [Candidate(f"{name} + ({statement.text})", "overwritten-not-accumulated")]
-    if statement.kind == "+=" and name in scope.values:
-        return [Candidate(f"({statement.text}) - {name}", "accumulated-twice")]
-    return []
-
-
-def _updated(statement: Statement, scope: Scope, value: Any) -> Any:
-    before = scope.evaluated(statement.names[0])
-    space = {"a": np.array(before), "b": value}
-    return eval(f"a {statement.kind[:-1]} b", space)
-
-
-def _kept(value: Any) -> Any:
-    """A value as it is now."""
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(_kept(item) for item in value)
-    if type(value) is dict:
-        return {key: _kept(item) for key, item in value.items()}
-    return value
+def _change(old: str, new: str) -> tuple[int, int]:
+    """How much of a statement an edit changes: words and signs that are put in or taken out; then its length."""
+    a, b = _tokens(old), _tokens(new)
+    blocks = difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
+    common = sum(block.size for block in blocks)
+    return len(a) + len(b) - 2 * common, len(new)
 
 
 class _Names:
@@ -225,7 +251,7 @@ PRECEDENCE = (
 )  # fmt: skip
 
 
-def _agreed(edits: Sequence[Candidate]) -> str | None:
+def _agreed(edits: Sequence[Edit]) -> str | None:
     """The cause that the nearest edits prove: the most special one, or the one that all agree on."""
     named = [c.cause for c in edits[:6] if c.cause is not None]
     if "wrong-tensor-in-weight-gradient" in named[:2]:
@@ -234,14 +260,3 @@ def _agreed(edits: Sequence[Candidate]) -> str | None:
         if cause in named:
             return cause
     return named[0] if named and named.count(named[0]) * 2 > len(named) else None
-
-
-def _distance(old: str, new: str) -> int:
-    """How much of a line an edit changes: characters that are put in or taken out."""
-    start = 0
-    while start < min(len(old), len(new)) and old[start] == new[start]:
-        start += 1
-    end = 0
-    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
-        end += 1
-    return (len(old) - start - end) + (len(new) - start - end)

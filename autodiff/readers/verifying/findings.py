@@ -29,6 +29,7 @@ class Mistake:
     cause: str | None = None  # a slug, proven
     words: str = ""  # the cause, said to a person
     fix: str | None = None  # the mended source line, verified
+    otherwise: str | None = None  # another line that mends it as well, verified
     wrong: tuple[str, ...] = ()  # the gradients that it makes wrong
 
 

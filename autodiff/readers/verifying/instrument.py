@@ -2,9 +2,10 @@
 
 `z1 = x.dot(w1)` becomes
 
-    z1 = __verify__.step(7, __verify__.call(12, x.dot, w1) if __verify__.keeps(7) else __verify__.edited(7, locals()))
+    z1 = __verify__.step(7, __verify__.call(12, x.dot, w1))
 
-so that what runs is the user's code, and values can be seen, replaced (healed) or computed by an edited line.
+so that what runs is the user's code, and values can be seen or replaced (healed). An edited program is made of the
+source with a patch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import functools
 import inspect
 import itertools
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
@@ -53,7 +54,13 @@ class Statement:
     source: str  # of the whole statement
     start: int  # of the expression, in it
     end: int
-    expression: ast.expr  # without hooks
+    origin: Source  # the function that it stands in
+    at: int  # where, in the text of that
+
+    @functools.cached_property
+    def expression(self) -> ast.expr:
+        """The expression itself, without hooks."""
+        return ast.parse(f"({self.text}\n)", mode="eval").body
 
     @property
     def name(self) -> str:
@@ -69,16 +76,46 @@ class Statement:
         """The statement's source, with another expression."""
         return self.source[: self.start] + text + self.source[self.end :]
 
+    def replaced(self, text: str) -> Patch:
+        """The function with another statement in its place."""
+        return Patch(self.origin.code, self.at, self.at + len(self.source), text)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Another text in the place of a part of a function's source."""
+
+    code: CodeType  # the user's function
+    start: int
+    end: int
+    text: str
+
 
 class Source:
-    """The text of a function, and positions in it."""
+    """The text of a function, and positions in it. Raises where the text is not there."""
 
     def __init__(self, function: FunctionType) -> None:
-        lines, first = inspect.getsourcelines(function)
-        self.text = textwrap.dedent("".join(lines))
-        self.first = first
-        self.file = function.__code__.co_filename
-        self.bytes = [line.encode() for line in self.text.splitlines(keepends=True)]
+        lines, first = inspect.getsourcelines(function.__code__)  # of a decorator's wrapper, too
+        self.text: str = textwrap.dedent("".join(lines))
+        self.first: int = first
+        self.function = function
+        self.code: CodeType = function.__code__
+        self.file: str = self.code.co_filename
+        (self.tree,) = ast.parse(self.text).body
+
+    def patched(self, patches: Iterable[Patch]) -> Source:
+        """The same function with another text. Raises SyntaxError where that is none."""
+        new = copy.copy(self)
+        new.__dict__.pop("bytes", None)
+        for patch in sorted(patches, key=lambda patch: -patch.start):
+            new.text = new.text[: patch.start] + patch.text + new.text[patch.end :]
+        (new.tree,) = ast.parse(new.text).body
+        return new
+
+    @functools.cached_property
+    def bytes(self) -> list[bytes]:
+        """The lines, as `ast` counts their columns."""
+        return [line.encode() for line in self.text.splitlines(keepends=True)]
 
     def offset(self, line: int, column: int) -> int:
         """The position in the text of a line (from 1) and a column (in bytes, as `ast` counts)."""
@@ -119,15 +156,21 @@ class Instrument(Calls):
 
     def __init__(self, source: Source, name: str, statements: list[Statement]) -> None:
         self.source = source
-        self.function = [name]
-        self.statements = statements
+        self.function: list[str] = [name]
+        self.locals: list[set[str]] = []
+        self.statements: list[Statement] = statements
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.function.append(node.name)
+        self.locals.append(_assigned(node))
         node.decorator_list = []
         node.body = [new for statement in node.body for new in _listed(self.visit(statement))]
         node.body.append(ast.Expr(ast.Call(_hook("left"), [ast.Constant(None), _locals()], [])))
+        around = sorted(set[str]().union(*self.locals[:-1]))
+        if around:  # never run, but they become variables of the closure, which an edit may use
+            node.body.append(ast.If(ast.Constant(False), [ast.Expr(ast.Name(name, ast.Load())) for name in around], []))
         self.function.pop()
+        self.locals.pop()
         return node
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -149,6 +192,8 @@ class Instrument(Calls):
         array, place = copy.deepcopy(target.value), copy.deepcopy(target.value)
         place.ctx = ast.Store()
         number = ast.Constant(self.statements[-1].number)
+        if isinstance(array, ast.Name) and array.id not in self.locals[-1]:  # assigned, it would become local
+            return [ast.copy_location(ast.Expr(ast.Call(_hook("filled"), [number, array], [])), node)]
         seen = ast.Assign([place], ast.Call(_hook("base"), [number, array], []))
         return [ast.copy_location(seen, node)]
 
@@ -197,8 +242,14 @@ class Instrument(Calls):
         elif isinstance(value, ast.Dict):
             keys = [ast.literal_eval(k) if isinstance(k, ast.Constant) else name for k in value.keys]
             value.values = [self._returned(node, v, str(k)) for k, v in zip(keys, value.values, strict=True)]
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and _makes_a_structure(value.func.id):
+            value.args = [self._returned(node, item, name) for item in value.args]
+            for keyword in value.keywords:
+                keyword.value = self._returned(node, keyword.value, keyword.arg or name)
         elif any(isinstance(inner, (ast.Call, ast.BinOp, ast.UnaryOp, ast.Compare)) for inner in ast.walk(value)):
             return self._hooked(node, value, "return", [name])
+        elif isinstance(value, ast.Name):
+            self._hooked(node, value, "return", [name])  # where it stands
         return value
 
     def _hooked(self, node: Any, value: ast.expr, kind: str, targets: list[Any]) -> ast.expr:
@@ -212,13 +263,23 @@ class Instrument(Calls):
         self.statements.append(
             Statement(
                 number, kind, names, self.function[-1], self.source.file, line, text, first - start, last - start,
-                copy.deepcopy(value),
+                self.source, start,
             )
         )  # fmt: skip
-        key = ast.Constant(number)
-        edited = ast.Call(_hook("edited"), [key, _locals()], [])
-        seen = ast.IfExp(ast.Call(_hook("keeps"), [key], []), self.visit(value), edited)
-        return ast.copy_location(ast.Call(_hook("step"), [key, seen], []), value)
+        return ast.copy_location(ast.Call(_hook("step"), [ast.Constant(number), self.visit(value)], []), value)
+
+
+def _assigned(function: ast.FunctionDef) -> set[str]:
+    """The names that are a function's own."""
+    inside = list(ast.walk(function))
+    shared = {name for node in inside if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
+    stored = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return (stored | {node.arg for node in inside if isinstance(node, ast.arg)}) - shared
+
+
+def _makes_a_structure(function: str) -> bool:
+    """Whether it is `dict` or, by its name, a class, such as a dataclass of gradients."""
+    return function == "dict" or (function[:1].isupper() and not function[1:].isupper())  # not MSE
 
 
 def _hook(method: str) -> ast.expr:
@@ -233,34 +294,38 @@ def _listed(statement: Any) -> list[Any]:
     return statement if isinstance(statement, list) else [statement]
 
 
-def instrumented(function: FunctionType, statements: list[Statement]) -> CodeType | None:
-    """The code of a function with hooks, and its statements added to the list; None where it has no source."""
+def source_of(function: FunctionType) -> Source | None:
+    """The text of a function; None where it is not there, or is only a piece of a line, as a lambda's."""
     try:
         source = Source(function)
-        (tree,) = ast.parse(source.text).body
     except (OSError, TypeError, SyntaxError, ValueError, IndexError):
         return None
-    if not isinstance(tree, ast.FunctionDef):
-        return None  # a lambda's source is a piece of a line
-    body: ast.stmt = Instrument(source, function.__name__, statements).visit(tree)
-    owner = function.__qualname__.split(".")[-2:-1]
+    return source if isinstance(source.tree, ast.FunctionDef) else None
+
+
+def instrumented(source: Source, statements: list[Statement]) -> CodeType | None:
+    """The code of a function with hooks; its statements are added to the list."""
+    function, tree = source.function, copy.deepcopy(source.tree)
+    name = function.__code__.co_name
+    body: ast.stmt = Instrument(source, name, statements).visit(tree)
+    owner = function.__code__.co_qualname.split(".")[-2:-1]
     if owner and owner[0].isidentifier():  # names with two underscores, and super(), mean the class
         body = ast.ClassDef(owner[0], [], [], [body], [])
     free = [name for name in function.__code__.co_freevars if name != "__class__"]
     arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
-    factory = ast.FunctionDef("factory", arguments, [body], [])
+    shared: list[ast.stmt] = [ast.Global([body.name])] if isinstance(body, ast.ClassDef) and body.name not in free else []
+    factory = ast.FunctionDef("factory", arguments, [*shared, body], [])
     module = ast.fix_missing_locations(ast.Module([factory], []))
     code = compile(module, FILENAME, "exec")
     return next(
-        (c for c in _inside(code) if c.co_name == function.__name__ and c.co_varnames[:1] != ("factory",)), None
+        (c for c in _inside(code) if c.co_name == name and c.co_varnames[:1] != ("factory",)), None
     )
 
 
 @functools.lru_cache(4096)
-def expression_code(text: str) -> CodeType:
-    """The code of an edited expression, whose calls are seen, too."""
-    tree = Calls().visit(ast.parse(f"({text}\n)", mode="eval"))
-    return compile(ast.fix_missing_locations(tree), FILENAME, "eval")
+def compiled(text: str, mode: str = "eval") -> CodeType:
+    """The code of an expression, or with "exec" of statements, as they are."""
+    return compile(f"({text}\n)" if mode == "eval" else text, FILENAME, mode)
 
 
 def _inside(code: CodeType) -> Iterator[CodeType]:

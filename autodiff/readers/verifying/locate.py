@@ -27,14 +27,16 @@ import numpy as np
 from ...graph import Graph, Node
 from ...rules.shape import identity
 from ...tensor import Tensor
+from .compare import EXACT, common_factor, ratio, same
 from .problem import Problem
 from .program import Record, node_places
 from .truth import Look, compared, largest
+from .view import Applied, View
 
 Place = tuple[int, int, tuple[Any, ...]]
 Values = dict[Place, Any]
 LOOP = 6  # values that one line makes in a loop: not each is a candidate for each step
-EXACT = 1e-9  # how well two values must agree to be one
+ACTIVATION = 6  # operations that one may be written in
 
 
 @dataclass(eq=False)
@@ -43,7 +45,7 @@ class Target:
 
     values: tuple[Any, ...]
     nodes: tuple[Any, ...]  # with respect to which values
-    kind: str = "adjoint"  # or "final", "value", "use", "row"
+    kind: str = "adjoint"  # or "final", "value", "use", "row", "slope"
 
 
 @dataclass(eq=False)
@@ -67,6 +69,8 @@ class Trail:
     look: Look
     healed: Values = field(default_factory=dict)
     deadline: float = 0.0
+    conventions: set[float] = field(default_factory=lambda: {1.0})  # factors that steps behind right gradients carry
+    _meanings: dict[int, list[tuple[Node, float]]] = field(default_factory=dict[int, list[tuple[Node, float]]])
 
     def __post_init__(self) -> None:
         seen = [r for r in self.look.traced.run.records if isinstance(r.value, Node)]
@@ -167,6 +171,37 @@ class Trail:
                 if key not in seen:
                     seen.add(key)
                     yield records, target
+            for target in self._slopes(shapes, self.problem.program.statements[statement].kind):
+                yield records, target
+            if len(records) > 2:  # what the last run of a loop hands on may go to what nobody differentiates by
+                for target in self._uses(records[:-1], shapes[:-1]):
+                    yield records[:-1], target
+
+    def _slopes(self, shapes: Sequence[Any], kind: str) -> Iterator[Target]:
+        """The derivatives of activations, entry by entry, which some derivations compute in a line of their own."""
+        if not any(shapes) or kind == "return":  # what a helper is given may be wrong, too
+            return
+        by_place: dict[Any, list[Applied]] = defaultdict(list)
+        for applied in self.view.every:
+            if applied.slope.shape == shapes[0]:
+                by_place[self.places.get(applied.node), applied.activation].append(applied)
+        for found in by_place.values():
+            for chosen in _alignments(found, len(shapes)):
+                yield Target(tuple(x.slope for x in chosen), tuple(x.node for x in chosen), "slope")
+
+    @functools.cached_property
+    def view(self) -> View:
+        """The graph, and what one can ask it."""
+        return View(self.look)
+
+    def _next_targets(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        """Of a step that only repeats an earlier one: the derivatives that are made of that, of whatever shape."""
+        records = self.steps[statement]
+        if len(records) == 1 and self.repeats(statement):
+            for node in {x: None for own, _ in self.meanings(statement) for x in own.inputs if isinstance(x, Node)}:
+                value = self.look.adjoints.get(node)
+                if value is not None and value.shape != np.shape(records[0].value):
+                    yield records, Target((value,), (node,))
 
     def _instances(self, statement: int) -> list[list[Record]]:
         """The records of a statement that belong together: of each place in what it assigns, each kind of value."""
@@ -216,8 +251,30 @@ class Trail:
     def single(self) -> list[Node]:
         """The values whose derivative a step may be, the last first; of a long loop the first and the last."""
         left_out = {node for nodes in self.groups.values() if len(nodes) > LOOP for node in nodes[1:-1]}
-        nodes = [node for node in reversed(self.look.adjoints) if node not in left_out]
+        nodes = [node for node in reversed(self.look.adjoints) if node not in left_out and not self._is_turned(node)]
         return sorted(nodes, key=lambda node: node not in self.known_as)
+
+    def _is_turned(self, node: Node) -> bool:
+        """Whether it is the `-z` inside a formula: a derivation speaks of z."""
+        return getattr(node.primitive, "name", "") == "negative" and node not in self.known_as
+
+    def _is_start(self, statement: int) -> bool:
+        """Whether it makes a buffer of zeros that later lines fill."""
+        statements = self.problem.program.statements
+        own = statements[statement]
+        if any(np.any(record.value) for record in self.steps[statement]):
+            return False
+        fills = (s for s in statements if s.number > own.number and s.function == own.function)
+        return any(
+            name.startswith(f"{own.name}[") or (name == own.name and (s.kind != "=" or own.name in s.text))
+            for s in fills
+            for name in s.names
+        )
+
+    @functools.cached_property
+    def index(self) -> dict[Node, int]:
+        """The position of each value of the forward pass: the same at another point."""
+        return {node: i for i, node in enumerate(self.look.forward)}
 
     @functools.cached_property
     def places(self) -> dict[Node, Any]:
@@ -271,8 +328,12 @@ class Trail:
         found: list[Healing] = []
         relevant = self.relevant(wrong)
         attested = {1.0}.union(*(self._factors(k) for k in self.relevant(right) if k not in relevant))
+        behind = {*self.relevant(right), *self._behind_pieces()}
+        self.conventions = {1.0}.union(*(self._inner_factors(k) for k in behind))
         for statement in relevant:
-            for records, target in self.targets(statement):
+            if self._is_start(statement):
+                continue
+            for records, target in itertools.chain(self.targets(statement), self._next_targets(statement)):
                 if time.monotonic() > self.deadline:
                     return found
                 for factor in attested:
@@ -297,14 +358,14 @@ class Trail:
         right: Sequence[str],
         again: bool = True,
     ) -> Healing | None:
-        differing = [self.position[place] for place, value in values.items() if not same(self._value(place), value)]
-        if not differing:
+        differing = [self.position[place] for place, value in values.items() if not same(self.hand(place), value)]
+        if not differing and not (again and target.kind == "adjoint" and not right):
             return None
         outcome = self.problem.run(self.look.point, heal={**self.healed, **values}, record=False)
         if outcome.error is not None or any(not self.agrees(name, outcome.gradients[name]) for name in right):
             return None
         mended = frozenset(name for name in wrong if self.agrees(name, outcome.gradients[name]))
-        if mended:
+        if mended and differing:
             return Healing(statement, target, values, mended, order=min(differing))
         factor = self._needed(values, outcome.gradients, wrong) if again and target.kind in ("adjoint", "row") else None
         if factor is None:
@@ -335,8 +396,23 @@ class Trail:
         """Whether it is a parameter itself, or the copy of it that the program works on."""
         return isinstance(node, Node) and (node.is_leaf or (node.primitive.function is identity))
 
-    def _value(self, place: Place) -> Any:
+    def hand(self, place: Place) -> Any:
+        """What the user's program computes there."""
         return self.look.plain.run.records[self.position[place]].value
+
+    def earlier_values(self) -> dict[str, list[tuple[Any, str]]]:
+        """What names stood for before or in the forward pass, and why a derivation finds another value there later."""
+        found: dict[str, list[tuple[Any, str]]] = defaultdict(list)
+        for name, value in self.look.point.items():
+            found[name].append((value, "updated-weights"))
+        for name, value in zip(self.problem.names, self.problem.arguments, strict=False):
+            if isinstance(value, np.ndarray) and name not in self.look.point:
+                found[name].append((value, "input-mutated"))
+        for record in self.look.plain.run.records:
+            if record.place in self.forward and not record.path:
+                weights = any(same(record.value, value) for value in self.look.point.values())
+                found[record.name].append((record.value, "updated-weights" if weights else "input-mutated"))
+        return found
 
     def agrees(self, name: str, hand: Any) -> bool:
         """Whether a gradient is the true one."""
@@ -349,11 +425,10 @@ class Trail:
         made.sort(key=lambda record: self.position[record.place])
         for name in wrong:
             hand, true = np.asarray(self.look.plain.gradients[name]), self.look.true[name]
-            for record in made:
+            for record in sorted(made, key=lambda r: (self._passes_on(r.statement), -self.position[r.place])):
                 if same(record.value, hand):
-                    shaped = true if hand.size != true.size else true.reshape(hand.shape)
-                    target = Target((shaped,), (name,), "final")
-                    healing = self._tried(record.statement, target, {record.place: shaped}, wrong, right)
+                    target = Target((true,), (name,), "final")
+                    healing = self._tried(record.statement, target, {record.place: true}, wrong, right)
                     if healing:
                         healing.penalty = 2
                         found.append(healing)
@@ -362,13 +437,72 @@ class Trail:
 
     def _factors(self, statement: int) -> set[float]:
         """The constant factors between a statement's values and true derivatives."""
-        found: set[float] = set()
-        for records, target in self.targets(statement):
-            factor = ratio(records[0].value, target.values[0]) if target.kind in ("adjoint", "row") else None
-            pairs = zip(records, target.values, strict=True)
-            if factor is not None and all(same(r.value, factor * v) for r, v in pairs):
-                found.add(factor)
-        return {f for f in found if f != 1.0 and abs(f) > 1e-6}
+        return {factor for _, factor in self.meanings(statement) if factor != 1.0 and abs(factor) > 1e-6}
+
+    def _passes_on(self, statement: int) -> bool:
+        """Whether a statement computes nothing, or in the end what it gives back."""
+        kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Dict)
+        own = self.problem.program.statements[statement]
+        return own.kind == "return" or isinstance(own.expression, kinds)
+
+    def _behind_pieces(self) -> list[int]:
+        """The steps from which a right derivative by a part of a parameter was computed."""
+        pieces = [
+            record.place
+            for k, records in self.steps.items()
+            for record in records
+            if any(factor == 1.0 and self._is_piece(node) for node, factor in self.meanings(k))
+        ]
+        nodes = set(Graph([self.nodes[place] for place in pieces if place in self.nodes]).nodes)
+        return [k for k, records in self.steps.items() if any(self.nodes.get(r.place) in nodes for r in records)]
+
+    def _is_piece(self, node: Node) -> bool:
+        """Whether it is cut out of a vector of all parameters."""
+        while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "identity"):
+            node = node.inputs[0]
+        return node.is_leaf and node.needs
+
+    def _inner_factors(self, statement: int) -> set[float]:
+        """Those of a step on the way, not of a gradient itself."""
+        return {factor for node, factor in self.meanings(statement) if not self._is_piece(node)}
+
+    def meanings(self, statement: int) -> list[tuple[Node, float]]:
+        """The values whose derivatives a statement's values are, each but for a constant factor."""
+        if statement not in self._meanings:
+            found: list[tuple[Node, float]] = []
+            for records, target in self.targets(statement):
+                if target.kind in ("adjoint", "row"):
+                    factor = common_factor([r.value for r in records], target.values)
+                    if factor is not None:
+                        found.append((target.nodes[0], factor))
+            self._meanings[statement] = found
+        return self._meanings[statement]
+
+    def is_made_of(self, later: Node | str, node: Node) -> bool:
+        """Whether a derivative is made of another in one step: back through an operation, or an activation's several."""
+        inputs = [x for x in node.inputs if isinstance(x, Node)]
+        inputs += [y for x in inputs if self._is_parameter(x) for y in x.inputs if isinstance(y, Node)]
+        if isinstance(later, str):
+            return later in {x.variable.name for x in inputs if x.is_leaf and x.variable}
+        chain = {node}
+        for _ in range(ACTIVATION):
+            chain |= {x for u in chain for x in u.inputs if isinstance(x, Node) and x.shape == node.shape}
+        return later in inputs or later in chain - {node}
+
+    def repeats(self, statement: int) -> bool:
+        """Whether a step is what an earlier one was already."""
+        earlier = itertools.takewhile(lambda k: k != statement, self.relevant(list(self.look.true)))
+        own = {node for node, _ in self.meanings(statement)}
+        return any(own & {node for node, _ in self.meanings(k)} for k in earlier)
+
+    def is_there(self, node: Node, other_than: int) -> bool:
+        """Whether another step is the derivative by a value."""
+        return any(
+            mine is node and factor in self.conventions
+            for k in self.steps
+            if k != other_than
+            for mine, factor in self.meanings(k)
+        )
 
     def exact(self, statement: int, factor: float = 1.0) -> list[Any]:
         """The nodes whose true derivatives a statement's values are, but for a factor."""
@@ -385,6 +519,8 @@ class Trail:
         name = node if isinstance(node, str) else self.named.get(node)
         if name is None:
             return ""
+        if healing.target.kind == "slope":
+            return f"∂{name}"
         return name if healing.target.kind == "value" else f"∂L/∂{name}"
 
 
@@ -401,14 +537,10 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     most = max(len(h.mended) for h in healings)
     best = [h for h in healings if len(h.mended) == most]
     best = [h for h in best if h.penalty == min(h.penalty for h in best) or h.penalty == 2]
-    exact = {h.statement: bool(trail.exact(h.statement)) for h in best}
-    later = {k for k in exact if exact[k] and _turned_right(trail, k)}
-    innocent = later | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
-    kept = [h for h in best if h.statement not in innocent] or [h for h in best if h.statement not in later] or best
-    last: dict[Any, int] = {}
-    for h in kept:
-        last[_wish(h)] = max(last.get(_wish(h), -1), h.order)
-    kept = [h for h in kept if last[_wish(h)] == h.order or not trail.exact(h.statement, h.factor)]
+    innocent = {h.statement for h in best if _is_innocent(trail, h, best)}
+    named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
+    kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
+    kept = [h for h in kept if not _cleared(trail, h, kept)]
     kept.sort(
         key=lambda h: (h.penalty, not _fits_name(trail, h.statement, h.target.nodes[0]), h.order, h.factor != 1.0)
     )
@@ -433,10 +565,44 @@ def _says_what_it_is(trail: Trail, statement: int) -> bool:
     return any(_fits_name(trail, statement, node) for node in trail.exact(statement))
 
 
-def _wish(healing: Healing) -> Any:
-    """What a healed statement should be: of two that should be the same, the later one is wrong."""
-    node = healing.target.nodes[0]
-    return node, healing.target.kind, healing.factor
+def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a step is a right derivative, and a later one to blame for what it makes of it.
+
+    That is so where the later step needs just this derivative; where it is another step that should have the one that
+    healing gives to this; and where yet another step makes something right of it.
+    """
+    own = [node for node, factor in trail.meanings(healing.statement) if factor in trail.conventions]
+    if not own or trail.repeats(healing.statement):
+        return False
+    later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
+    wished = [node for node in healing.target.nodes[:1] if isinstance(node, Node)]
+    return (
+        any(trail.is_made_of(h.target.nodes[0], node) for h in later for node in own)
+        or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
+        or _turned_right(trail, healing.statement)
+    )
+
+
+def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a later step wants the same derivative, and this one is another, right one when the later is mended."""
+    wishes = [h.target for h in others if h.statement == healing.statement]
+    for other in others:
+        if trail.repeats(healing.statement):
+            return False
+        if other.order > healing.order and other.statement != healing.statement and _same_wish(healing, other):
+            run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
+            values = {record.place: record.value for record in run.records}
+            for records, target in trail.targets(healing.statement):
+                wanted = any(common_factor(target.values, wish.values) is not None for wish in wishes)
+                if target.kind != "value" and not wanted:
+                    now = [values.get(record.place) for record in records]
+                    if common_factor(now, target.values) is not None:
+                        return True
+    return False
+
+
+def _same_wish(a: Healing, b: Healing) -> bool:
+    return common_factor(list(a.values.values()), list(b.values.values())) is not None
 
 
 def _turned_right(trail: Trail, statement: int) -> bool:
@@ -470,27 +636,3 @@ def _alignments(items: Sequence[Any], n: int) -> Iterator[tuple[Any, ...]]:
                 yield tuple(item for part in order for item in part)
                 if n == 1:
                     break
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two values are one, but for rounding."""
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or a.dtype.kind not in "fiub":
-        return False
-    return largest(a * 1.0 - b) <= EXACT * max(largest(b), 1e-300)
-
-
-def ratio(a: Any, b: Any) -> float | None:
-    """The constant c with a = c b, None where there is none."""
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or not a.size or not np.any(b):
-        return None
-    where = np.unravel_index(np.argmax(np.abs(b)), b.shape)
-    with np.errstate(all="ignore"):
-        factor = float(a[where] / b[where])
-    if not np.isfinite(factor):
-        return None
-    whole = round(factor) if abs(factor) >= 1 else round(1 / factor) if factor else 0
-    if whole and abs(abs(factor) - (abs(whole) if abs(factor) >= 1 else 1 / abs(whole))) < 1e-9 * abs(factor):
-        factor = float(whole) if abs(factor) >= 1 else 1 / whole
-    return factor if factor and same(a, factor * b) else None

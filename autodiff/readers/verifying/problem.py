@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy as np
 from ...errors import GradientError
 from ...rules.shape import identity
 from ...tensor import Tensor
-from .program import Program, Run, unnoticed
+from .program import Program, Run
+from .quiet import drawn, unnoticed
 
 Point = Mapping[str, Any]  # the values of the parameters, by name
 
@@ -47,13 +49,16 @@ class Problem:
         wrt: Sequence[str] | str | None = None,
         loss: str | None = None,
         gradients: Mapping[str, str] | None = None,
+        on_run: Callable[[], None] | None = None,
     ) -> None:
         self.f, self.arguments, self.by_hand = f, tuple(arguments), by_hand
+        self.on_run = on_run
         self.program = Program()
         self.loss, self.where = loss, dict(gradients or {})
         self.names = _argument_names(f, self.arguments)
         self.located = True  # whether the source is there
-        first = self.run()
+        self.draws = False  # whether it takes numbers from the global random generators
+        first, self.draws = drawn(self.run)
         self.first = first
         if first.error is not None:
             raise first.error
@@ -62,10 +67,12 @@ class Problem:
         else:
             self.parameters, self.keys = _matched(self._candidates(wrt), first.gradients)
 
-    def run(self, point: Point | None = None, traced: bool = False, **options: Any) -> Outcome:
-        """Run it on copies, at a point, and collect what came out."""
-        run = Run(self.program, traced, **options)
-        with unnoticed():
+    def run(
+        self, point: Point | None = None, traced: bool = False, program: Program | None = None, **options: Any
+    ) -> Outcome:
+        """Run it, or an edited program, on copies, at a point, and collect what came out."""
+        run = Run(program or self.program, traced, **options)
+        with unnoticed(self.draws):
             arguments = tuple(run.copied(argument) for argument in self.arguments)
             outcome = Outcome(run, owner=run.copied(getattr(self.f, "__self__", None)))
             try:
@@ -76,6 +83,10 @@ class Problem:
                     outcome.changed = self._changed(arguments, point or {})
             except Exception as error:
                 outcome.error = error
+            finally:
+                run.keeper.restore()
+                if self.on_run:
+                    self.on_run()
         return outcome
 
     # --- at a point ---
@@ -88,7 +99,7 @@ class Problem:
             if run.traced:
                 new = Tensor(value, name=name, dtype=np.float64)
                 new = identity(new) if isinstance(value, np.ndarray) else new[()]  # a scalar is not written to
-            root, keys = _path(name)
+            root, keys = _path(name, space)
             if root in space:
                 space[root] = _placed(space[root], keys, new)
             else:
@@ -113,10 +124,8 @@ class Problem:
 
     def _call(self, run: Run, f: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         followed = run.followed(f)
-        if followed is None:
-            self.located = False
-            return f(*arguments)
-        return followed(*arguments)
+        self.located = self.located and self.program.sees(followed)
+        return (followed or f)(*arguments)
 
     # --- what came out ---
 
@@ -132,7 +141,9 @@ class Problem:
         else:
             name = getattr(self.f, "__name__", "the function")
             raise GradientError(f"verify: {name} must return (loss, gradients), and returned {type(result).__name__}")
-        outcome.gradients = _flat(found)
+        outcome.gradients = {path: value for path, value in _flat(found).items() if value is not None}
+        if not outcome.gradients:
+            raise GradientError(f"verify: {getattr(self.f, '__name__', 'the function')} returned no gradients")
         if hasattr(self, "keys"):
             outcome.gradients = {name: outcome.gradients[key] for name, key in self.keys.items()}
 
@@ -160,13 +171,20 @@ class Problem:
         found: dict[str, Any] = {}
         for name, value in named.items():
             found |= {name + path: item for path, item in _flat(value).items() if _is_number(item)}
+        if not found:
+            kinds = ", ".join(f"{name} is {_kind(value)}" for name, value in named.items()) or "there are none"
+            raise GradientError(
+                "verify: among the arguments there is no real floating number or array to differentiate by "
+                f"({kinds}); a parameter can also be named with gradients="
+            )
         return found
 
     def _given(self, name: str, first: Outcome) -> Any:
         """The value of a parameter that is named in `gradients=`."""
         space = dict(zip(self.names, self.arguments, strict=False)) | {"self": getattr(self.f, "__self__", None)}
-        if _path(name)[0] in space:
-            return eval(name, {}, space)
+        root, keys = _path(name, space)
+        if root in space:
+            return functools.reduce(_item, keys, space[root])
         for record in first.run.records:
             if record.name == name:
                 return record.value
@@ -224,10 +242,13 @@ def _flat(structure: Any, path: str = "") -> dict[str, Any]:
     return found
 
 
-def _path(name: str) -> tuple[str, list[Any]]:
-    """`params["W"][0].x` as its root and the keys that lead on: an attribute is a name with a dot."""
+def _path(name: str, roots: Container[str] = ()) -> tuple[str, list[Any]]:
+    """`params["W"][0].x` as its root and the keys that lead on: an attribute is a name with a dot.
+
+    `Ws[0]` is a root itself where the function takes `*Ws`.
+    """
     node, keys = ast.parse(name, mode="eval").body, []
-    while not isinstance(node, ast.Name):
+    while not isinstance(node, ast.Name) and ast.unparse(node) not in roots:
         if isinstance(node, ast.Subscript):
             keys.append(ast.literal_eval(node.slice))
         elif isinstance(node, ast.Attribute):
@@ -235,7 +256,11 @@ def _path(name: str) -> tuple[str, list[Any]]:
         else:
             raise GradientError(f"verify: {name!r} is no name, attribute or item")
         node = node.value
-    return node.id, keys[::-1]
+    return ast.unparse(node), keys[::-1]
+
+
+def _item(structure: Any, key: Any) -> Any:
+    return getattr(structure, key[1:]) if isinstance(key, str) and key.startswith(".") else structure[key]
 
 
 def _placed(structure: Any, keys: list[Any], new: Any) -> Any:
@@ -259,13 +284,16 @@ def _placed(structure: Any, keys: list[Any], new: Any) -> Any:
     return structure
 
 
+def _kind(value: Any) -> str:
+    return f"{value.dtype}" if isinstance(value, (np.ndarray, np.generic)) else type(value).__name__
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (float, np.ndarray, np.generic)) and np.asarray(value).dtype.kind in "fiu"
 
 
 def _matched(candidates: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Which gradient belongs to which parameter: by name, else by order, else by order and shape."""
-    found = {key: value for key, value in found.items() if value is not None}
     by_name = {key: name for key in found if (name := _by_name(key, candidates)) is not None}
     if len(by_name) == len(found) == len(set(by_name.values())):
         pairs = {name: key for key, name in by_name.items()}

@@ -13,14 +13,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import io
 import math
 import random
 import sys
-import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import BuiltinMethodType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,7 +27,8 @@ from ...errors import AutodiffError
 from ...graph import Node, next_index
 from ...structures import leaves
 from ...tensor import Tensor, plain_value
-from .instrument import HOOK, Statement, expression_code, instrumented, is_users
+from .instrument import FILENAME, HOOK, Patch, Source, Statement, instrumented, is_users, source_of
+from .quiet import Keeper, global_names, silent
 
 LARGE = 100_000  # elements of an array that is written to in parts, and still looked at each time
 
@@ -39,15 +38,36 @@ class Program:
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
+        self.sources: dict[CodeType, Source] = {}
         self._codes: dict[CodeType, CodeType | None] = {}
 
     def code(self, function: FunctionType) -> CodeType | None:
-        """The instrumented code of a user's function; None for any other, and where the source is not there."""
+        """The code of a user's function, instrumented where its source is there; None for any other function."""
         key = function.__code__
         if key not in self._codes:
             users = is_users(key.co_filename, function.__globals__.get("__name__", ""))
-            self._codes[key] = instrumented(function, self.statements) if users else None
+            if users and (source := source_of(function)):
+                self.sources[key] = source
+            self._codes[key] = self._instrumented(key) or key if users else None
         return self._codes[key]
+
+    def _instrumented(self, key: CodeType) -> CodeType | None:
+        return instrumented(self.sources[key], self.statements) if key in self.sources else None
+
+    def patched(self, patches: Sequence[Patch]) -> Program:
+        """The program with other texts. Raises SyntaxError where they are none."""
+        new = Program()
+        new.statements, new.sources, new._codes = self.statements.copy(), self.sources.copy(), self._codes.copy()
+        for key in {patch.code for patch in patches}:
+            new.sources[key] = self.sources[key].patched(patch for patch in patches if patch.code == key)
+            new._codes[key] = new._instrumented(key)
+        return new
+
+    def sees(self, followed: Any) -> bool:
+        """Whether the source of a function that a run follows was there."""
+        while isinstance(followed, (MethodType, functools.partial)):
+            followed = followed.__func__ if isinstance(followed, MethodType) else followed.func
+        return isinstance(followed, FunctionType) and followed.__code__.co_filename == FILENAME
 
 
 @dataclass(slots=True)
@@ -68,18 +88,6 @@ class Record:
         return self.statement, self.occurrence, self.path
 
 
-@dataclass
-class Edit:
-    """A statement whose expression is replaced by another."""
-
-    statement: int
-    text: str
-    code: CodeType = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.code = expression_code(self.text)
-
-
 class Run:
     """One call of a program: its world, and what was seen."""
 
@@ -88,8 +96,7 @@ class Run:
         program: Program,
         traced: bool = False,
         heal: Mapping[Any, Any] | None = None,
-        edits: Sequence[Edit] = (),
-        watch: Callable[[int, Mapping[str, Any]], None] | None = None,
+        watch: Callable[[int, FrameType], None] | None = None,
         noise: float = 0.0,
         copies: bool = False,
         record: bool = True,
@@ -97,7 +104,6 @@ class Run:
         self.program = program
         self.traced = traced
         self.heal = heal or {}
-        self.edits = {edit.statement: edit for edit in edits}
         self.noise = np.random.default_rng(0), noise
         self.copies = copies  # every assigned value is copied: aliases are cut
         self.records: list[Record] = []
@@ -111,29 +117,36 @@ class Run:
         self._kept: list[Any] = []  # the originals, so that an id stays one object's
         self._globals: dict[int, dict[str, Any]] = {}
         self._functions: dict[Any, Any] = {}
-        self._watch = watch
+        self._watch = watch  # sees a statement, and the frame that it runs in, before its value is assigned
+        self.keeper = Keeper()
         self.changing: set[str] = set()  # functions that changed an argument in place
         self.returning_globals: set[str] = set()  # functions whose result is none of their own values
+        self.computed: dict[Any, Any] = {}  # what stood where a value was healed
         self.given: dict[str, Any] = {}  # values for local names, in the place of the first ones assigned
 
     # --- what the instrumented code calls ---
 
-    def keeps(self, number: int) -> bool:
-        """Whether a statement computes what is written there."""
-        return number not in self.edits and self._watch is None
-
-    def edited(self, number: int, variables: dict[str, Any]) -> Any:
-        """The value of an edited expression; what is about to be computed may be watched, too."""
-        frame = sys._getframe(1)
-        if self._watch is not None:
-            self._watch(number, {**frame.f_globals, **variables})
-        edit = self.edits.get(number)
-        code = edit.code if edit else expression_code(self.program.statements[number].text)
-        return eval(code, frame.f_globals, variables)
-
     def step(self, number: int, value: Any) -> Any:
         """See a value on its way to a name."""
+        if self._watch is not None:
+            self._watch(number, sys._getframe(1))
         return self._met(number, value, self._next(number))
+
+    def rest(self) -> None:
+        """See nothing more: functions of this world may still be called."""
+        self.recording, self.heal, self._watch = False, {}, None
+
+    def lend(self, variables: dict[str, Any]) -> None:
+        """Put this world's functions in the places of the user's, methods of his objects among them."""
+        for name, value in variables.items():
+            if isinstance(value, FunctionType):
+                variables[name] = self.function(value) or value
+            elif _is_users_object(value):
+                for method in dir(type(value)):
+                    function = getattr(type(value), method, None)
+                    if isinstance(function, FunctionType) and not method.startswith("__"):
+                        with contextlib.suppress(AttributeError):  # slots
+                            object.__setattr__(value, method, MethodType(self.function(function) or function, value))
 
     def looks(self, number: int) -> bool:
         """Whether the value that an augmented assignment leaves is to be seen."""
@@ -178,6 +191,7 @@ class Run:
             value = self.given.pop(name)
         healed = self.heal.get((number, occurrence, path))
         if healed is not None:
+            self.computed[number, occurrence, path] = np.array(plain_value(value))
             value = healed.copy() if isinstance(healed, np.ndarray) else healed
         elif self.noise[1] and _is_float(value):
             value = self._noisy(value)
@@ -206,6 +220,12 @@ class Run:
         name = self.program.statements[number].names[0]
         return self._passed(number, array, -self._seen[number], ("base",), name)
 
+    def filled(self, number: int, array: Any) -> None:
+        """The same of an array that is no variable of the function, and stays the object that it is."""
+        new = self.base(number, array)
+        if new is not array:
+            array[...] = new
+
     def call(self, site: int, function: Any, *arguments: Any, **keywords: Any) -> Any:
         """Call a function: a user's own is followed, NumPy's gets what it can take."""
         followed = self._followed(function)
@@ -230,7 +250,7 @@ class Run:
         frame = sys._getframe(1)
         if not self._stack:
             self.locals = dict(variables)
-        elif isinstance(value, (np.ndarray, Tensor)) and variables:
+        elif isinstance(value, (np.ndarray, np.generic, Tensor)) and variables:
             own, shared = variables.values(), frame.f_globals.values()
             if any(v is value for v in shared) and not any(v is value for v in own):
                 self.returning_globals.add(frame.f_code.co_name)
@@ -288,9 +308,10 @@ class Run:
         """The globals of a function; those that its code names are copied."""
         real = function.__globals__
         world = self._globals.setdefault(id(real), {**real, HOOK: self})
-        for name in _names(function.__code__):
+        for name in global_names(function.__code__):
             if name in real:
                 world[name] = self.copied(real[name]) if world[name] is real[name] else world[name]
+        world.setdefault("print", silent)
         return world
 
     def _cell(self, cell: CellType) -> CellType:
@@ -323,7 +344,10 @@ class Run:
             new = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
         elif isinstance(value, (np.random.Generator, np.random.RandomState, random.Random)):
             new = copy.deepcopy(value)
+        elif isinstance(value, (type, ModuleType)):
+            self.keeper.keep(value)
         elif _is_users_object(value):
+            self.keeper.keep(type(value))
             new = copy.copy(value)
             self._memo[id(value)] = self._memo[id(new)] = new
             for name, item in vars(value).items():
@@ -343,16 +367,19 @@ class Run:
 
     def _foreign(self, function: Any, arguments: Any, keywords: Any) -> Any:
         """The result of a function that was written for arrays."""
-        held = any(isinstance(item, Tensor) for item in leaves([*arguments, *keywords.values()]))
         owner = getattr(function, "__self__", None)
-        if held or isinstance(owner, Tensor):
+        owned = [owner] if isinstance(owner, Tensor) else []
+        tensors = [item for item in leaves([*owned, *arguments, *keywords.values()]) if isinstance(item, Tensor)]
+        if tensors:
             function = _for_tensors(function, owner, arguments)
         try:
             result = function(*arguments, **keywords)
-        except AutodiffError:
+        except (AutodiffError, TypeError):  # `round` and others know no Tensors
             self.tainted = True
             function = getattr(plain_value(owner), function.__name__) if isinstance(owner, Tensor) else function
             result = function(*plain_value(arguments), **{k: plain_value(v) for k, v in keywords.items()})
+        if any(t.requires_grad for t in tensors) and _is_cut_off(result):
+            self.tainted = True
         return self._wrapped(result)
 
     def _wrapped(self, result: Any) -> Any:
@@ -361,6 +388,13 @@ class Run:
         if type(result) is tuple:
             return tuple(map(self._wrapped, result))
         return result
+
+
+def _is_cut_off(result: Any) -> bool:
+    """Whether a result holds numbers, and no gradient passes it."""
+    found = list(leaves(result))
+    numbers = any(isinstance(item, float) or _is_float(item) for item in found)
+    return numbers and not any(isinstance(item, Tensor) for item in found)
 
 
 def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
@@ -395,13 +429,6 @@ def _small_copy(argument: Any) -> Any:
     return argument.copy() if isinstance(argument, np.ndarray) and argument.size <= LARGE else None
 
 
-@functools.lru_cache(1024)
-def _names(code: CodeType) -> tuple[str, ...]:
-    """The global names that code may use, that of inner functions too."""
-    inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)]
-    return (*code.co_names, *inner)
-
-
 def _is_float(value: Any) -> bool:
     return isinstance(value, (np.ndarray, np.floating)) and value.dtype.kind == "f"
 
@@ -413,23 +440,6 @@ def _is_users_object(value: Any) -> bool:
     module = sys.modules.get(type(value).__module__)
     builtin = module is not None and type(value).__module__ in sys.builtin_module_names
     return not builtin and is_users(getattr(module, "__file__", None) or "a cell", type(value).__module__)
-
-
-@contextlib.contextmanager
-def unnoticed() -> Generator[None]:
-    """A context from which nothing comes out: no text, no warning, no random number used up."""
-    states = np.random.get_state(), random.getstate()
-    try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-            np.errstate(all="ignore"),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        np.random.set_state(states[0])
-        random.setstate(states[1])
 
 
 def node_places(run: Run, nodes: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:

@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """What a line of a derivation can speak of: the values in reach of it, and what they are."""
 
 from __future__ import annotations
@@ -6,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
@@ -13,40 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from .locate import same
+from .activations import ACTIVATIONS, SMOOTH, Activation
+from .compare import same
+from .instrument import compiled
 
-
-@dataclass(frozen=True)
-class Activation:
-    """A function that is applied entry by entry, its derivative from the argument z, and from the result a."""
-
-    name: str
-    value: Callable[[Any], Any]
-    slope: Callable[[Any], Any]
-    from_z: str
-    from_a: str
-
-
-def _sigmoid(z: Any) -> Any:
-    return 1 / (1 + np.exp(-z))
-
-
-# fmt: off
-ACTIVATIONS = (
-    Activation("sigmoid",  _sigmoid,                            lambda z: _sigmoid(z) * (1 - _sigmoid(z)),       "np.exp(-{z}) / (1 + np.exp(-{z}))**2",  "{a} * (1 - {a})"),
-    Activation("tanh",     np.tanh,                             lambda z: 1 - np.tanh(z)**2,                     "(1 - np.tanh({z})**2)",                 "(1 - {a}**2)"),
-    Activation("relu",     lambda z: np.maximum(z, 0),          lambda z: (z > 0) * 1.0,                         "({z} > 0)",                             "({a} > 0)"),
-    Activation("leaky",    lambda z: np.where(z > 0, z, .01*z), lambda z: np.where(z > 0, 1.0, .01),             "np.where({z} > 0, 1, 0.01)",            "np.where({a} > 0, 1, 0.01)"),
-    Activation("leaky",    lambda z: np.where(z > 0, z, .1*z),  lambda z: np.where(z > 0, 1.0, .1),              "np.where({z} > 0, 1, 0.1)",             "np.where({a} > 0, 1, 0.1)"),
-    Activation("leaky",    lambda z: np.where(z > 0, z, .2*z),  lambda z: np.where(z > 0, 1.0, .2),              "np.where({z} > 0, 1, 0.2)",             "np.where({a} > 0, 1, 0.2)"),
-    Activation("softplus", lambda z: np.log1p(np.exp(z)),       _sigmoid,                                        "1 / (1 + np.exp(-{z}))",                "(1 - np.exp(-{a}))"),
-    Activation("elu",      lambda z: np.where(z > 0, z, np.exp(z) - 1), lambda z: np.where(z > 0, 1, np.exp(z)), "np.where({z} > 0, 1, np.exp({z}))",     "np.where({a} > 0, 1, {a} + 1)"),
-    Activation("silu",     lambda z: z * _sigmoid(z),           lambda z: _sigmoid(z) * (1 + z * (1 - _sigmoid(z))), "(1 + {z} * (1 - 1 / (1 + np.exp(-{z})))) / (1 + np.exp(-{z}))", "{a}"),
-    Activation("exp",      np.exp,                              np.exp,                                          "np.exp({z})",                           "{a}"),
-    Activation("square",   lambda z: z**2,                      lambda z: 2 * z,                                 "2 * {z}",                               "2 * np.sqrt({a})"),
-    Activation("sin",      np.sin,                              np.cos,                                          "np.cos({z})",                           "np.sqrt(1 - {a}**2)"),
-)
-# fmt: on
+MOST = 60  # values in which activations are looked for
 
 
 @dataclass(frozen=True)
@@ -70,19 +42,24 @@ class Scope:
     """The variables in reach of a statement, with the values that they had before it ran."""
 
     def __init__(
-        self, variables: Mapping[str, Any], texts: Iterable[str] = (), parameters: Mapping[str, Any] | None = None
+        self,
+        variables: Mapping[str, Any],
+        texts: Iterable[str] = (),
+        parameters: Mapping[str, Any] | None = None,
+        counters: Iterable[str] = (),
     ) -> None:
         self.variables = variables
-        self.texts = texts  # items that the function itself speaks of: `hs[t - 1]`
+        self.counters = set(counters)  # names that loops count with
+        self.texts = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
         self.parameters = parameters or {}
 
     def evaluated(self, text: str) -> Any:
         """The value of an expression here."""
-        return eval(f"({text}\n)", dict(self.variables))
+        return eval(compiled(text), dict(self.variables))
 
     def is_parameter(self, value: Any) -> bool:
         """Whether it is the value of a parameter."""
-        return any(same(value, parameter) for parameter in self.parameters.values())
+        return any(same(value, parameter) or _is_part(value, parameter) for parameter in self.parameters.values())
 
     @functools.cached_property
     def values(self) -> dict[str, Any]:
@@ -94,9 +71,41 @@ class Scope:
         for text in self.texts:
             with contextlib.suppress(Exception):
                 value = self.evaluated(text)
-                if isinstance(value, (np.ndarray, np.generic)):
+                if isinstance(value, (np.ndarray, np.generic, float, int)) and not isinstance(value, bool):
                     found[text] = value
         return found
+
+    def words(self, text: str) -> set[str]:
+        """The names in a text, and the values in reach that stand in it."""
+        return set(re.findall(r"[^\W\d]\w*", text)) | {name for name in self.values if name in text}
+
+    def addends(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+        """What could be a term beside a value of a shape: arrays, numbers, and labels, one hot."""
+        if shape == ():
+            yield from self.numbers.items()
+        else:
+            yield from ((name, value) for name, value in self.arrays.items() if value.shape == shape)
+            yield from self.one_hot(shape)
+
+    def one_hot(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+        """Integer labels as rows of a unit matrix."""
+        for name, value in self.values.items():
+            labels = np.asarray(value)
+            if labels.dtype.kind != "i" or labels.ndim > 1 or not labels.size or labels.min() < 0:
+                continue
+            if not labels.ndim and (name in self.counters or name in self.sizes.values()):
+                continue
+            for axis, size in enumerate(shape):
+                if labels.max() < size and shape[:axis] + shape[axis + 1 :] in (labels.shape, (*labels.shape, 1)[-1:]):
+                    count = self.sizes.get(size, str(size))
+                    text = {0: f"np.eye({count})[{name}]", 1: f"np.eye({count})[{name}]"}[labels.ndim]
+                    hot = np.eye(size)[labels]
+                    if hot.shape == shape:
+                        yield text, hot
+                    elif hot.T.shape == shape:
+                        yield f"{text}.T", hot.T
+                    elif (*hot.shape, 1) == shape:
+                        yield f"{text}[:, None]", hot[:, None]
 
     @functools.cached_property
     def arrays(self) -> dict[str, Any]:
@@ -119,29 +128,42 @@ class Scope:
         return found
 
     @functools.cached_property
+    def floats(self) -> dict[str, Any]:
+        """Arrays and numbers that are no counts, as arrays."""
+        found = {name: np.asarray(value) for name, value in self.values.items() if not isinstance(value, int)}
+        return dict(itertools.islice(((n, v) for n, v in found.items() if v.dtype.kind == "f" and v.size), MOST))
+
+    @functools.cached_property
     def applied(self) -> list[Applied]:
         """The activations of the program: pairs of values in reach, one a known function of the other."""
         found: list[Applied] = []
-        for z, z_value in self.arrays.items():
-            if z_value.dtype.kind != "f":
-                continue
+        first = {name: value.flat[0] for name, value in self.floats.items()}
+        for z, z_value in self.floats.items():
             with np.errstate(all="ignore"):
-                for activation in ACTIVATIONS:
-                    expected = activation.value(z_value)
-                    for a, a_value in self.arrays.items():
-                        if (
-                            a != z
-                            and a_value.shape == z_value.shape
-                            and same(a_value, expected)
-                            and not same(a_value, z_value)
-                        ):
-                            slope = activation.slope(z_value)
-                            texts = (
-                                *self._own(z, a, slope),
-                                activation.from_a.format(a=a),
-                                activation.from_z.format(z=z),
-                            )
-                            found.append(Applied(activation, z, a, z_value, slope, texts))
+                for activation in ACTIVATIONS if z_value.ndim else SMOOTH:
+                    expected = np.asarray(activation.value(z_value))
+                    near = 1e-3 * abs(expected.flat[0])
+                    for a, a_value in self.floats.items():
+                        if abs(first[a] - expected.flat[0]) > near or a == z or not same(a_value, expected):
+                            continue
+                        if not same(a_value, z_value):
+                            slope = np.asarray(activation.slope(z_value))
+                            texts = (activation.from_a.format(a=a), activation.from_z.format(z=z))
+                            own = tuple(self._own(z, a, slope))
+                            found.append(Applied(activation, z, a, z_value, slope, own + texts))
+        return found
+
+    def guessed(self, shape: tuple[int, ...]) -> list[str]:
+        """What could be the derivative of an activation whose argument or result is a value of some shape."""
+        known = {name for applied in self.applied for name in (applied.z, applied.a)}
+        found: list[str] = []
+        for name, value in self.floats.items():
+            if value.shape == shape and name not in known:
+                low, high = float(value.min()), float(value.max())
+                found += [f"{name} * (1 - {name})"] * (0 < low <= high < 1)
+                found += [f"(1 - {name}**2)"] * (-1 < low <= high < 1)
+                found += [f"({name} > 0)"] * (low <= 0 < high)
+                found += [f"{f}({name})" for f in self.functions]
         return found
 
     def _own(self, z: str, a: str, slope: Any) -> Iterator[str]:
@@ -154,7 +176,7 @@ class Scope:
     def applied_to(self, f: Callable[[Any], Any], argument: str) -> Any:
         """The value of one of the user's functions at a value in reach; None where it does not take it."""
         try:
-            value = np.asarray(f(np.array(self.arrays[argument])))
+            value = np.asarray(f(self.floats[argument].copy()[()]))
         except Exception:
             return None
         return value.astype(float) if value.dtype.kind in "fiub" else None
@@ -164,19 +186,31 @@ class Scope:
         """How to write a size: a name that has it as its value, or the shape of an array."""
         found: dict[int, str] = {}
         for name, value in self.values.items():
-            if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 1:
+            counts = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 1
+            if counts and name not in self.counters and "[" not in name:
                 found.setdefault(int(value), name)
         for name, value in self.arrays.items():
             if name.isidentifier():
                 for axis, size in enumerate(value.shape):
                     if size > 1:
                         found.setdefault(size, f"{name}.shape[{axis}]")
+        for name, value in self.arrays.items():
+            if name.isidentifier() and value.ndim > 1 and value.size > 1:
+                found.setdefault(value.size, f"{name}.size")
         return found
 
     @functools.cached_property
     def numbers(self) -> dict[str, float]:
         """Constants with a name that are no sizes: rates, strengths."""
         return {n: float(v) for n, v in self.values.items() if isinstance(v, (float, np.floating)) and v not in (0, 1)}
+
+
+def _is_part(value: Any, whole: Any) -> bool:
+    """Whether an array is cut out of a flat vector."""
+    value, whole = np.asarray(value), np.asarray(whole)
+    if not value.ndim or whole.ndim != 1 or not 1 < value.size < whole.size:
+        return False
+    return any(np.array_equal(whole[i : i + value.size], value.ravel()) for i in np.flatnonzero(whole == value.flat[0]))
 
 
 def _reached(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:

@@ -44,6 +44,8 @@ def told(findings: Findings) -> Telling:
     facts = [*_gradient_facts(findings)]
     if findings.verdict != "wrong":
         facts.append(_points(findings.points) or "your point only")
+        if findings.witness is not None:
+            facts[-1] += f" · finite differences agree to {int(findings.witness)} digits"
     steps = _right_steps if findings.verdict == "right" else _wrong_steps
     rows = [*steps(findings), *(row for note in notes(findings) for row in _note(note)), *_sharpness(findings)]
     return Telling(findings.verdict, f"{MARKS[findings.verdict]} {_headline(findings)}", tuple(facts), tuple(rows))
@@ -55,11 +57,12 @@ def notes(findings: Findings) -> list[str]:
 
 
 def _headline(findings: Findings) -> str:
+    mistake = findings.mistakes[0] if findings.mistakes else None
     if "headline" in findings.details:
-        return findings.details["headline"]
-    if findings.verdict != "wrong" or not findings.mistakes:
+        statement = mistake.statement if mistake else None
+        return findings.details["headline"] + (_place(statement.file, statement.line) if statement else "")
+    if findings.verdict != "wrong" or mistake is None:
         return findings.verdict
-    mistake = findings.mistakes[0]
     if mistake.statement is None:
         return f"the gradient of {mistake.name} is wrong" if mistake.name in findings.gradients else findings.verdict
     inside = "" if mistake.statement.function == findings.function else f", in {mistake.statement.function}"
@@ -175,7 +178,7 @@ def _ticked(steps: Sequence[Step]) -> Iterator[Row]:
         yield Row("right", "", f"{earlier} step{'s' * (earlier > 1)} before", "✓")
     for step in steps[-MOST:]:
         text = f"{step.name} = {step.meaning}" if step.meaning else step.name
-        yield Row("right", str(step.line), text, "✓" if step.digits is None else f"✓ {_digits(step.digits)}")
+        yield Row("right", str(step.line), text, "✓" if step.digits is None else f"✓ {min(round(step.digits), 16)} digits")
 
 
 def _mistake(mistake: Mistake, findings: Findings) -> Iterator[Row]:
@@ -188,7 +191,10 @@ def _mistake(mistake: Mistake, findings: Findings) -> Iterator[Row]:
         yield from (Row("why", "", line) for line in textwrap.wrap(words, WIDTH - 8))
     if mistake.fix is not None:
         points = _points(findings.points)
-        yield from _code("fix", mistake.fix, f"verified at {points}" if points else "verified")
+        verified = f"verified at {points}" if points else "verified"
+        yield from _code("fix", mistake.fix, verified)
+        if mistake.otherwise is not None:
+            yield from _code("fix", mistake.otherwise, verified, label="or")
 
 
 def _should_be(name: str, meaning: str) -> str:
@@ -197,11 +203,11 @@ def _should_be(name: str, meaning: str) -> str:
     return f"✗ should be {meaning}" if meaning else "✗ wrong"
 
 
-def _code(kind: str, source: str, remark: str, number: int | None = None) -> Iterator[Row]:
+def _code(kind: str, source: str, remark: str, number: int | None = None, label: str = "") -> Iterator[Row]:
     """A statement, over as many lines as its source."""
     first, *rest = source.splitlines() or [""]
     for i, line in enumerate([first, *textwrap.indent(textwrap.dedent("\n".join(rest)), "    ").splitlines()]):
-        label = str(number + i) if number is not None else "" if i else kind
+        label = str(number + i) if number is not None else "" if i else label or kind
         yield Row(kind, label, line, "" if i else remark)
 
 
@@ -216,12 +222,12 @@ def _note(note: str) -> Iterator[Row]:
 def _sharpness(findings: Findings) -> Iterator[Row]:
     """How small an error would have shown, where none has, and how well the truth is known."""
     parts: list[str] = []
-    sharp = {name: a.resolution for name, a in findings.gradients.items() if a.size and a.resolution}
+    sharp = {name: a.resolution for name, a in findings.gradients.items() if a.size and 0 < a.resolution < math.inf}
     if findings.verdict != "wrong" and sharp:
         coarsest = max(sharp, key=lambda name: sharp[name])
         parts.append(f"an error above {sharp[coarsest]:.0e} of {coarsest}'s gradient would have shown")
-    if findings.witness is not None:
-        parts.append(f"finite differences agree with the true gradient to {int(findings.witness)} digits")
+    if findings.verdict == "wrong" and findings.witness is not None:
+        parts.append("finite differences confirm the true gradient")
     yield from (Row("aside", "", line) for line in in_lines(parts, WIDTH - 2, "; "))
 
 

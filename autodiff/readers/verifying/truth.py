@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from ...cotangents import SEVERAL
 from ...derivative import pull
-from ...differences import derivative
+from ...differences import REACH, Estimate, derivative
 from ...errors import AutodiffError, GradientError
 from ...graph import Graph, Node
 from ...tensor import Tensor
 from .problem import Outcome, Point, Problem
 
 ROUNDING = 100  # roundings that a derivation may differ by, in the size of its largest ones
-MEASURED = 300  # entries of a parameter that are measured, where nothing is recorded
+ENTRIES = 50  # of a parameter that are measured one by one, where nothing is recorded; of a larger one
+DIRECTIONS = 5  # so many random directions
 FLIPPED = 1e-6  # of a gradient: what moves by more than that is not rounded, but decided otherwise
 UNKNOWN = 1e-6  # of the gradient: what is known less well than that is not known
 
@@ -31,6 +33,7 @@ class Agreement:
     bound: float  # what rounding explains
     size: float  # the largest entry
     note: str = ""
+    kink: bool = False  # at a point without a derivative, where this is one of those beside it
 
     @property
     def right(self) -> bool:
@@ -80,8 +83,9 @@ class Look:
     def adjoints(self) -> dict[Node, Any]:
         """The derivative of the loss with respect to each of them."""
         with np.errstate(all="ignore"):
-            found = pull(self.output, np.float64(1), {_source(node) for node in self.forward})
-        return {node: np.asarray(found[_source(node)]) for node in self.forward if _source(node) in found}
+            whole = [node for node in self.forward if node.shape is not SEVERAL]
+            found = pull(self.output, np.float64(1), {_source(node) for node in whole})
+        return {node: np.asarray(found[_source(node)]) for node in whole if _source(node) in found}
 
     @functools.cached_property
     def values(self) -> dict[Node, Any]:
@@ -135,18 +139,53 @@ def measured(problem: Problem, point: Point) -> Look:
         raise plain.error
     look = Look(point, plain, plain, dict(plain.gradients), {})
     for name, value in point.items():
-        start = np.asarray(value, dtype=np.float64)
-        if start.size > MEASURED:
-            raise GradientError(f"verify: {name} has {start.size} entries, too many to measure one by one")
-
-        def loss(at: Any, name: str = name) -> float:
-            return number(problem.run({**point, name: at}, record=False).loss)
-
-        estimates = [derivative(loss, start, unit) for unit in np.eye(start.size).reshape(-1, *start.shape)]
-        look.true[name] = np.reshape([e.value for e in estimates], start.shape)
-        bound = max((e.bound for e in estimates), default=0.0) + ROUNDING * rounding(plain) * largest(look.true[name])
-        look.agreement[name] = compared(look.hand[name], look.true[name], bound)
+        by_entry = np.size(value) <= ENTRIES
+        look.agreement[name] = (_by_entry if by_entry else _by_direction)(problem, look, name, rounding(plain))
     return look
+
+
+def _by_entry(problem: Problem, look: Look, name: str, eps: float) -> Agreement:
+    """A gradient by hand against differences in each of its entries."""
+    shape = np.shape(look.point[name])
+    units = np.eye(math.prod(shape)).reshape(-1, *shape)
+    estimates = [along(problem, look.point, {name: unit}, eps) for unit in units]
+    look.true[name] = np.reshape([e.value for e in estimates], shape)
+    bound = max((e.bound for e in estimates), default=0.0) + ROUNDING * eps * largest(look.true[name])
+    return compared(look.hand[name], look.true[name], bound)
+
+
+def _by_direction(problem: Problem, look: Look, name: str, eps: float) -> Agreement:
+    """The same in random directions, where there are many entries."""
+    shape, hand, rng = np.shape(look.point[name]), np.asarray(look.hand[name]), np.random.default_rng(0)
+    unlike = compared(hand, np.zeros(shape), 0.0)
+    if not math.isfinite(unlike.error):
+        return unlike
+    hand = hand.reshape(shape)
+    error = bound = size = 0.0
+    for _ in range(DIRECTIONS):
+        move = rng.standard_normal(shape)
+        move /= np.linalg.norm(move)
+        slope, unknown, _ = along(problem, look.point, {name: move}, eps)
+        error = max(error, abs(float(np.sum(hand * move)) - slope))
+        bound = max(bound, unknown + ROUNDING * eps * float(np.linalg.norm(hand * move)))
+        size = max(size, abs(slope))
+    return Agreement(math.inf if math.isnan(error) else error, bound, size, unlike.note)
+
+
+def along(problem: Problem, point: Point, moves: Mapping[str, Any], eps: float, reach: float = REACH) -> Estimate:
+    """The derivative of the loss, by differences, where some parameters move, each in its direction."""
+    places = np.cumsum([np.size(move) for move in moves.values()])[:-1]
+
+    def loss(flat: Any) -> float:
+        moved: dict[str, Any] = {}
+        for (name, move), part in zip(moves.items(), np.split(flat, places), strict=True):
+            array = part.reshape(np.shape(move))
+            moved[name] = array if isinstance(point[name], np.ndarray) else array[()]
+        return number(problem.run({**point, **moved}, record=False).loss)
+
+    start = np.concatenate([np.ravel(np.asarray(point[name], dtype=np.float64)) for name in moves])
+    direction = np.concatenate([np.ravel(move) for move in moves.values()])
+    return derivative(loss, start, direction, eps=eps, reach=reach)
 
 
 def agreements(problem: Problem, look: Look) -> dict[str, Agreement]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,17 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import AutodiffError
+from ...errors import AutodiffError, GradientError
 from .diagnose import Diagnosis, Doctor
-from .findings import Findings, Mistake
-from .instrument import Statement
+from .findings import Findings, Mistake, Step
+from .instrument import Patch, Statement
 from .locate import Healing, Trail, agrees, first_wrong
-from .problem import Problem
-from .program import Edit
+from .problem import Point, Problem
+from .progress import Progress
+from .quiet import unnoticed
 from .report import Report
-from .truth import UNKNOWN, Look, largest, looked, measured, nearby, points, rounding, start
+from .scaled import common_factor, loss_statements, other_losses
+from .steps import deltas, steps
+from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, points, rounding, start
+from .witness import Witness, heard
 
 BUDGET = 2.5  # seconds to locate and explain a mistake, at most
+CONFIRMED = 6  # digits to which differences have to confirm a graph that may have lost a part of the loss
 
 
 def verify(
@@ -58,51 +65,85 @@ def verify(
     >>> verify(step, np.array([[0.1], [-0.2]])).verdict
     'right'
     """
-    problem = Problem(step, arguments, by_hand, wrt, loss, gradients)
-    return Report(_Examination(problem, points, seed).findings())
+    with unnoticed(), Progress() as progress:
+        problem = Problem(step, arguments, by_hand, wrt, loss, gradients, progress.tick)
+        return Report(_Examination(problem, points, seed, progress).findings())
 
 
 class _Examination:
     """One derivation, looked at from several points."""
 
-    def __init__(self, problem: Problem, count: int, seed: int) -> None:
+    def __init__(self, problem: Problem, count: int, seed: int, progress: Progress) -> None:
         self.problem, self.count, self.seed = problem, count, seed
+        self.progress = progress
         self.notes: list[str] = []
-        self.deadline = time.monotonic() + BUDGET
+        self.deadline: float = time.monotonic() + BUDGET
         self.looks: list[Look] = []
         self.fresh: list[Look] = []  # of random points
-        self.untraced: str | None = None
+        self.witness: Witness = Witness()
+        self.untraced: str | None = None  # why the loss is not recorded
 
     def findings(self) -> Findings:
         self._look()
-        if self.untraced and not self.looks:
+        if not self.looks:
+            self.notes.append(self.untraced or "")
             return self._told("cannot tell")
         self._notes()
-        if not any(look.wrong for look in self.looks):
-            return self._told("right" if self._known() else "cannot tell")
+        if self.witness.against:
+            return self._contradicted()
+        if not _is_finite(self.looks[0]):
+            self.notes.append("the loss or its gradient is not finite at your point, nor at others")
+            return self._told("cannot tell")
+        wrong = any(look.wrong for look in self.looks)
+        if not self._known() and (self.untraced or not wrong):
+            return self._told("cannot tell")
+        if not wrong:
+            return self._told("right", steps=() if self.untraced else deltas(self._trail(self.looks[0])))
         if self.untraced:
-            return self._told("wrong" if self._known() else "cannot tell")
-        return self._told("wrong", self._mistakes())
+            return self._told("wrong")
+        try:
+            return self._wrong()
+        except Exception as error:  # the verdict stands
+            self.notes.append(f"where it goes wrong could not be looked for: {type(error).__name__}: {error}")
+            return self._told("wrong")
+
+    # --- points ---
 
     def _look(self) -> None:
         """At the user's point, and at random ones."""
-        look = looked
+        look = self._recorded
         try:
-            self.looks.append(looked(self.problem, start(self.problem)))
+            first = looked(self.problem, start(self.problem))
+            self.witness = heard(self.problem, first, self.seed)
+            self.looks.append(self._trusted(first, self.witness))
         except AutodiffError as error:
-            self.untraced, look = str(error), measured
+            self.untraced, look, self.witness = str(error), functools.partial(measured, self.problem), Witness()
             with contextlib.suppress(AutodiffError):
-                self.looks.append(measured(self.problem, start(self.problem)))
+                self.looks.append(look(start(self.problem)))
+        usual = all(_is_finite(look, by_hand=True) for look in self.looks)
+        self.progress.phase("at random points")
         for point in points(self.problem, self.count + 3, self.seed):
             if len(self.fresh) < self.count and self.looks:
                 with contextlib.suppress(Exception):
-                    fresh = look(self.problem, point)
-                    values = [*fresh.true.values(), *fresh.hand.values(), fresh.plain.loss]
-                    if all(np.isfinite(largest(value)) for value in values):
+                    fresh = look(point)
+                    if _is_finite(fresh) and (_is_finite(fresh, by_hand=True) or not usual):
                         self.fresh.append(fresh)
+        if self.fresh and not _is_finite(self.looks[0]):
+            self.notes.append("the loss or its gradient is not finite at your point; others were looked at")
+            self.looks.clear()
         self.looks += self.fresh
         if self.fresh and self.looks[0].wrong and not any(look.wrong for look in self.fresh):
             self._accept_kinks(self.looks[0])
+
+    def _recorded(self, point: Point) -> Look:
+        look = looked(self.problem, point)
+        return self._trusted(look, heard(self.problem, look) if look.traced.run.tainted else Witness())
+
+    def _trusted(self, look: Look, witness: Witness) -> Look:
+        """A look at a graph that gradients may pass by, only if differences confirm it."""
+        if look.traced.run.tainted and (witness.against or (witness.digits or 0) < CONFIRMED):
+            raise GradientError("some of its steps turn arrays into numbers that no gradient passes")
+        return look
 
     def _accept_kinks(self, look: Look) -> None:
         """Where there is no derivative, every value between those beside the point is right."""
@@ -116,8 +157,17 @@ class _Examination:
             hand = np.asarray(look.hand[name])
             low, high = values.min(axis=0) - spread, values.max(axis=0) + spread
             if hand.shape == low.shape and np.all((low <= hand) & (hand <= high)) and np.any(high - low > 4 * spread):
-                look.agreement[name].bound = look.agreement[name].error
+                look.agreement[name].bound, look.agreement[name].kink = look.agreement[name].error, True
                 self.notes.append(f"your point is a kink: any gradient of {name} between those on its sides is right")
+
+    def _known(self) -> bool:
+        """Whether an error would have shown."""
+        return all(
+            any(look.agreement[name].resolution < max(UNKNOWN, 2000 * rounding(look.plain)) for look in self.looks)
+            for name in self.problem.parameters
+        )
+
+    # --- notes ---
 
     def _notes(self) -> None:
         plain = self.looks[0].plain
@@ -131,17 +181,95 @@ class _Examination:
         if self.untraced:
             self.notes.append(f"the loss could not be recorded, and was measured by differences: {self.untraced}")
 
-    def _known(self) -> bool:
-        """Whether an error would have shown."""
-        return all(
-            any(look.agreement[name].resolution < self._threshold(look) for look in self.looks)
-            for name in self.problem.parameters
+    def _contradicted(self) -> Findings:
+        names = ", ".join(self.witness.against)
+        self.notes.append(
+            f"the recorded gradient of {names} and finite differences of the loss disagree: one of the operations has "
+            "a wrong derivative (a `primitive` of your own? then `autodiff.testing.check_rule` says more), or the loss "
+            "jumps here"
         )
-
-    def _threshold(self, look: Look) -> float:
-        return max(UNKNOWN, 2000 * rounding(look.plain))
+        return self._told("cannot tell")
 
     # --- mistakes ---
+
+    def _trail(self, look: Look) -> Trail:
+        return Trail(self.problem, look, deadline=self.deadline)
+
+    def _wrong(self) -> Findings:
+        """What is wrong, and each step."""
+        if names := sorted(self.looks[0].plain.run.returning_globals):
+            wrong = tuple(sorted({n for look in self.looks for n in look.wrong}))
+            found = [Mistake(names[0], self._return_of(names[0]), cause="function-returns-global", wrong=wrong)]
+            return self._told("wrong", found)
+        self.progress.phase("step by step")
+        look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
+        trail = self._trail(look if look.wrong else self.looks[0])
+        found, blamed = self._mistakes(trail)
+        details: dict[str, str] = {}
+        factor = common_factor(self.looks)
+        if factor is not None and len(found) == 1 and len(look.true) > 1:
+            details["headline"] = f"every gradient is exactly {_fraction(factor)} × the gradient of {self._loss_name()}"
+            line = next(other_losses(self.problem, self.looks, factor), None) if factor > 0 else None
+            found[0] = replace(found[0], otherwise=line)
+        return self._told("wrong", found, steps(trail, blamed) if blamed else (), details)
+
+    def _mistakes(self, trail: Trail) -> tuple[list[Mistake], set[int]]:
+        """The first wrong step and those that are wrong for another reason, and their statements."""
+        wrong, edits, found, blamed = list(trail.look.wrong), list[Patch](), list[Mistake](), set[int]()
+        while wrong and (chain := self._located(trail, wrong)):
+            for i, healings in enumerate(chain):
+                now = time.monotonic()
+                doctor = Doctor(self.problem, self.looks, now + (self.deadline - now) / (len(chain) - i))
+                diagnosis = self._explained(doctor, trail, healings, edits, alone=not found and len(chain) == 1)
+                found.append(self._mistake(trail, diagnosis))
+                blamed.add(diagnosis.healing.statement)
+                wrong = [name for name in wrong if name not in diagnosis.healing.mended]
+                trail.healed |= diagnosis.healing.values
+                if diagnosis.edit:
+                    edits.append(diagnosis.edit.patch)
+        if found and (cause := self._program_cause()):
+            found[0] = replace(found[0], cause=cause, fix=None)
+        return found or [Mistake(name, None, wrong=(name,)) for name in wrong[:1]], blamed
+
+    def _located(self, trail: Trail, wrong: Sequence[str]) -> list[list[Healing]]:
+        """For each independent mistake the ways to heal it, those before it healed: to find it takes less than why."""
+        found: list[list[Healing]] = []
+        before = dict(trail.healed)
+        while wrong and time.monotonic() < self.deadline:
+            healings = first_wrong(trail, trail.heal(wrong))
+            if not healings:
+                break
+            found.append(healings)
+            trail.healed |= healings[0].values
+            wrong = [name for name in wrong if name not in healings[0].mended]
+        trail.healed = before
+        return found
+
+    def _explained(
+        self, doctor: Doctor, trail: Trail, healings: Sequence[Healing], edits: Sequence[Patch], alone: bool
+    ) -> Diagnosis:
+        """The first statement to blame that one edit mends, else the first. `alone`: there is no other mistake."""
+        first: Diagnosis | None = None
+        tried: set[int] = set()
+        for healing in healings:
+            if healing.statement in tried or len(tried) >= 3:
+                continue
+            diagnosis = doctor.diagnose(trail, healing, edits)
+            tried.add(healing.statement)
+            if diagnosis.complete or (diagnosis.edit and not alone):
+                return diagnosis
+            first = diagnosis if first is None or (diagnosis.edit and not first.edit) else first
+        assert first is not None
+        return first
+
+    def _mistake(self, trail: Trail, diagnosis: Diagnosis) -> Mistake:
+        statement = self.problem.program.statements[diagnosis.healing.statement]
+        place = next(iter(diagnosis.healing.values))
+        record = trail.look.plain.run.records[trail.position[place]]
+        fix = diagnosis.edit.text if diagnosis.edit else None
+        meaning = trail.meaning(diagnosis.healing)
+        mended = tuple(sorted(diagnosis.healing.mended))
+        return Mistake(record.name, statement, meaning, diagnosis.cause, "", fix, wrong=mended)
 
     def _program_cause(self) -> str | None:
         """A mistake of the program rather than of the mathematics: it goes away when nothing is shared."""
@@ -153,82 +281,48 @@ class _Examination:
         changing = self.looks[0].plain.run.changing or self.looks[0].plain.changed
         return "input-mutated" if changing else "aliasing"
 
-    def _mistakes(self) -> list[Mistake]:
-        """The first wrong step, and those that are wrong for another reason."""
-        for name in sorted(self.looks[0].plain.run.returning_globals):
-            wrong = tuple(sorted({n for look in self.looks for n in look.wrong}))
-            return [Mistake(name, self._return_of(name), cause="function-returns-global", wrong=wrong)]
-        look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
-        if not look.wrong:
-            look = self.looks[0]
-        trail = Trail(self.problem, look, deadline=self.deadline)
-        doctor = Doctor(self.problem, self.looks, self.deadline)
-        wrong, edits, found = list(look.wrong), [], []
-        while wrong and time.monotonic() < self.deadline:
-            healings = first_wrong(trail, trail.heal(wrong))
-            if not healings:
-                break
-            diagnosis = self._explained(doctor, trail, healings, edits)
-            found.append(self._mistake(trail, diagnosis))
-            wrong = [name for name in wrong if name not in diagnosis.healing.mended]
-            trail.healed |= diagnosis.healing.values
-            if diagnosis.edit:
-                edits.append(Edit(diagnosis.healing.statement, diagnosis.edit.text))
-        if found and (cause := self._program_cause()):
-            found[0] = replace(found[0], cause=cause, fix=None)
-        if not found:
-            found = [Mistake(name, None, wrong=(name,)) for name in wrong[:1]]
-        return found
-
     def _return_of(self, function: str) -> Statement | None:
-        """Some statement of a function: where it stands."""
-        return next((s for s in self.problem.program.statements if s.function == function), None)
+        """The last `return` of a function."""
+        returns = [s for s in self.problem.program.statements if s.function == function and s.kind == "return"]
+        return returns[-1] if returns else None
 
-    def _explained(self, doctor: Doctor, trail: Trail, healings: Sequence[Healing], edits: Sequence[Edit]) -> Diagnosis:
-        """The first statement to blame that one edit mends, else the first."""
-        first: Diagnosis | None = None
-        tried: set[int] = set()
-        for healing in healings:
-            if healing.statement in tried or len(tried) >= 3:
-                continue
-            diagnosis = doctor.diagnose(trail, healing, edits)
-            tried.add(healing.statement)
-            if diagnosis.edit:
-                return diagnosis
-            first = first or diagnosis
-        assert first is not None
-        return first
-
-    def _mistake(self, trail: Trail, diagnosis: Diagnosis) -> Mistake:
-        statement = self.problem.program.statements[diagnosis.healing.statement]
-        place = next(iter(diagnosis.healing.values))
-        record = trail.look.plain.run.records[trail.position[place]]
-        fix = statement.with_expression(diagnosis.edit.text) if diagnosis.edit else None
-        meaning = trail.meaning(diagnosis.healing)
-        return Mistake(
-            record.name, statement, meaning, diagnosis.cause, "", fix, tuple(sorted(diagnosis.healing.mended))
-        )
+    def _loss_name(self) -> str:
+        named = [s.name for s in loss_statements(self.problem, self.looks[0]) if s.kind != "return"]
+        return f"`{named[-1]}`" if named else "the loss"
 
     # --- telling ---
 
-    def _told(self, verdict: str, mistakes: Sequence[Mistake] = ()) -> Findings:
-        worst = (
-            {
-                name: max(
-                    (look.agreement[name] for look in self.looks),
-                    key=lambda a: (not a.right, a.resolution, a.error / (a.size or 1)),
-                )
-                for name in self.problem.parameters
-            }
-            if self.looks
-            else {}
-        )
-        code = getattr(self.problem.f, "__code__", None) or getattr(
-            getattr(self.problem.f, "__func__", None), "__code__", None
-        )
-        if self.untraced and not self.looks:
-            self.notes.append(self.untraced)
+    def _told(
+        self,
+        verdict: str,
+        mistakes: Sequence[Mistake] = (),
+        steps: Sequence[Step] = (),
+        details: Mapping[str, str] | None = None,
+    ) -> Findings:
+        code = getattr(inspect.unwrap(self.problem.f), "__code__", None)
         return Findings(
-            verdict, getattr(self.problem.f, "__name__", "step"), code.co_filename if code else "", worst,
-            mistakes=tuple(mistakes), notes=tuple(self.notes), points=len(self.fresh), located=self.problem.located,
+            verdict, getattr(self.problem.f, "__name__", "step"), code.co_filename if code else "", self._worst(),
+            tuple(steps), tuple(mistakes), tuple(self.notes), len(self.fresh), self.witness.digits,
+            self.problem.located, dict(details or {}),
         )  # fmt: skip
+
+    def _worst(self) -> dict[str, Agreement]:
+        """By the parameter's name: how its gradient agrees where it does least."""
+        found: dict[str, Agreement] = {}
+        for name in self.problem.parameters if self.looks else ():
+            agreements = [look.agreement[name] for look in self.looks]
+            smooth = [agreement for agreement in agreements if not agreement.kink]
+            found[name] = max(smooth or agreements, key=lambda a: (not a.right, a.resolution, a.error / (a.size or 1)))
+        return found
+
+
+def _is_finite(look: Look, by_hand: bool = False) -> bool:
+    """Whether the loss and its gradient are, or the one that was derived by hand."""
+    values = look.hand.values() if by_hand else (*look.true.values(), look.plain.loss)
+    return all(np.isfinite(largest(value)) for value in values)
+
+
+def _fraction(factor: float) -> str:
+    """`2`, `1/3`, `-1`"""
+    whole = round(1 / factor) if 0 < abs(factor) < 1 else 0
+    return f"1/{whole}" if whole > 1 and abs(1 / whole - factor) < 1e-9 * factor else f"{factor:.6g}".replace("-", "−")

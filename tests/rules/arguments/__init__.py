@@ -84,6 +84,7 @@ def examples(function: Callable[..., Any], count: int = COUNT) -> list[Call]:
     return sorted(found, key=lambda call: sum(x.size for x in call.arrays))
 
 
+@cache
 def batch(function: Callable[..., Any], number: int) -> tuple[Call, ...]:
     """Some calls, drawn independently of each other and of other batches."""
     drawn: list[tuple[Call, ...]] = []

@@ -1,0 +1,56 @@
+"""Whether two values are one, but for rounding or for a constant factor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .truth import largest
+
+EXACT = 1e-9  # how well two values must agree to be one
+_ROUNDED = {np.dtype(np.float32): 2e-5, np.dtype(np.float16): 2e-2}  # the same, in fewer digits
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are one, but for rounding: that of float32, where one of them was computed in it."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or a.dtype.kind not in "fiub":
+        return False
+    return largest(a * 1.0 - b) <= _exact(a, b) * max(largest(b), 1e-300)
+
+
+def _exact(a: np.ndarray, b: np.ndarray) -> float:
+    return (
+        EXACT
+        if a.dtype.itemsize == 8 == b.dtype.itemsize
+        else max(EXACT, _ROUNDED.get(a.dtype, 0), _ROUNDED.get(b.dtype, 0))
+    )
+
+
+def ratio(a: Any, b: Any) -> float | None:
+    """The constant c with a = c b, None where there is none."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or not a.size or not np.any(b) or "c" in a.dtype.kind + b.dtype.kind:
+        return None
+    where = np.unravel_index(np.argmax(np.abs(b)), b.shape)
+    with np.errstate(all="ignore"):
+        factor = float(a[where] / b[where])
+    if not np.isfinite(factor):
+        return None
+    whole = round(factor) if abs(factor) >= 1 else round(1 / factor) if factor else 0
+    if whole and abs(abs(factor) - (abs(whole) if abs(factor) >= 1 else 1 / abs(whole))) < _exact(a, b) * abs(factor):
+        factor = float(whole) if abs(factor) >= 1 else 1 / whole
+    return factor if factor and same(a, factor * b) else None
+
+
+def common_factor(a: Sequence[Any], b: Sequence[Any]) -> float | None:
+    """The constant c with a = c b, for all of several values."""
+    if len(a) != len(b) or any(x is None for x in a):
+        return None
+    largest_first = max(range(len(b)), key=lambda i: largest(b[i]))
+    factor = ratio(a[largest_first], b[largest_first])
+    if factor is None or not all(same(x, factor * y) for x, y in zip(a, b, strict=True)):
+        return None
+    return factor

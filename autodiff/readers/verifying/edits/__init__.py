@@ -1,0 +1,39 @@
+"""Single edits of a statement, each with the mistake that it would mend.
+
+An edit is another text in the place of a part of the source. Most are made at a node of the syntax tree of the
+expression that the statement assigns; some change what is around it. Which of them are right is found out by computing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..scope import Scope
+from .edit import Edit, of_expression
+from .line import Candidate, Line, parsed
+from .names import renamed
+from .products import multiplied, products, reductions, transposed
+from .signs import counts, factors, literals, signs
+from .slopes import slopes
+from .statements import after, around, instead
+from .synthesis import synthesized
+from .terms import buffers, functions, masks, summed, terms, wrapped
+
+__all__ = ["KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "synthesized"]
+
+Kind = Callable[[Line, Scope, bool], Iterator[Candidate]]
+
+KINDS: tuple[Kind, ...] = (
+    signs, slopes, factors, renamed, transposed, products, multiplied, reductions, literals, counts, masks, terms,
+    functions, wrapped, summed, buffers,
+)  # fmt: skip
+
+
+def candidates(text: str, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """All single edits of an expression, each once. `final`: it is the gradient of a parameter, not a step before."""
+    line, seen = Line(text), {text}
+    for kind in KINDS:
+        for candidate in kind(line, scope, final):
+            if candidate.text not in seen and parsed(candidate.text) is not None:
+                seen.add(candidate.text)
+                yield candidate

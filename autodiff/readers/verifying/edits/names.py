@@ -1,0 +1,127 @@
+"""Another value, or another place in it, where one stands."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..compare import same
+from ..scope import Scope
+from .line import PLAIN, Candidate, Line, called, evaluated, is_numpy
+
+
+def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """Another value in the place of one; of all of the same name in a factor, too."""
+    for node in line.values:
+        old = line.of(node)
+        value = evaluated(old, scope)
+        if value is None:
+            continue
+        for new, other in scope.arrays.items() if np.ndim(value) else scope.values.items():
+            if new != old and not new.startswith("_") and not same(value, other):
+                yield Candidate(line.replaced(node, new), _rename_cause(line, node, new, value, other, scope, final))
+        if isinstance(node, ast.Subscript):
+            yield from shifted(line, node)
+            yield Candidate(line.replaced(node, line.of(node.value)), None)
+    for factor in [*line.factors, line.tree]:
+        text = line.of(factor)
+        for old in {line.of(n) for n in line.values if n in set(ast.walk(factor))} & set(scope.arrays):
+            for new in scope.arrays if text.count(old) > 1 else ():
+                if new != old:
+                    everywhere = re.sub(rf"(?<![\w.]){re.escape(old)}(?!\w)", new.replace("\\", "\\\\"), text)
+                    yield Candidate(line.replaced(factor, everywhere), _form_cause(old, new, scope))
+
+
+def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
+    counted = isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant)
+    if counted and new.startswith(f"{line.of(node.value)}["):
+        return _shift(line.of(node.slice))
+    around = _enclosing(line, node)
+    if around in ("call", "factor"):
+        for applied in scope.applied:
+            a = scope.floats.get(applied.a or "")
+            if a is not None and same(other, applied.z_value) and same(value, a):
+                return "activation-derivative-at-activation"
+            if a is not None and same(other, a) and same(value, applied.z_value):
+                return "output-form-on-preactivation"
+    if around == "mask":
+        return "relu-mask-from-wrong-tensor"
+    if around in ("call", "factor") and _is_activation(value, scope):
+        return "activation-derivative-of-wrong-layer"
+    if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
+        return "updated-weights"
+    return "wrong-tensor-in-weight-gradient" if final else "wrong-tensor-in-delta"
+
+
+def _is_activation(value: Any, scope: Scope) -> bool:
+    return any(same(value, x.z_value) or (x.a and same(value, scope.floats[x.a])) for x in scope.applied)
+
+
+def _near(a: Any, b: Any) -> bool:
+    """Whether one is the other after a small step."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    return float(np.linalg.norm(a - b)) < 0.9 * float(np.linalg.norm(b))
+
+
+def _form_cause(old: str, new: str, scope: Scope) -> str | None:
+    for applied in scope.applied:
+        if (old, new) == (applied.z, applied.a):
+            return "output-form-on-preactivation"
+        if (old, new) == (applied.a, applied.z):
+            return "activation-derivative-at-activation"
+    if any(old in (x.z, x.a) for x in scope.applied) and any(new in (x.z, x.a) for x in scope.applied):
+        return "activation-derivative-of-wrong-layer"
+    return None
+
+
+def _enclosing(line: Line, node: Any) -> str:
+    """What a value is used for: inside a user's function of one argument, a comparison, a factor a(1-a)."""
+    parent = line.parents.get(node)
+    while parent is not None:
+        if isinstance(parent, ast.Compare):
+            return "mask"
+        applied = isinstance(parent, ast.Call) and called(parent) not in PLAIN
+        if applied and (len(parent.args) == 1 or not is_numpy(parent)):
+            return "call"
+        if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and isinstance(parent.left, ast.Constant):
+            return "factor"
+        parent = line.parents.get(parent)
+    return ""
+
+
+def shifted(line: Line, node: ast.Subscript) -> Iterator[Candidate]:
+    """The neighbour in a list, in time or in an array: each index one more, or one less."""
+    index: Any = node.slice
+    for part in index.elts if isinstance(index, ast.Tuple) else [index]:
+        text = line.of(part) if not isinstance(part, ast.Slice) else ""
+        if isinstance(part, ast.Slice):
+            bounds = [bound for bound in (part.lower, part.upper) if bound is not None]
+            for bound in bounds:
+                for new in _neighbours(bound, line.of(bound)):
+                    yield Candidate(line.put(bound, new), _shift(line.of(bound)))
+            for bound in dict.fromkeys(_plain(line.of(bound)) for bound in bounds):
+                for new in (f"{bound}:", f":{bound}"):
+                    yield Candidate(line.put(part, new), "off-by-one-index")
+        else:
+            for new in _neighbours(part, text):
+                yield Candidate(line.put(part, new), _shift(text))
+
+
+def _neighbours(node: Any, text: str) -> list[str]:
+    if isinstance(node, ast.Constant):
+        return [f"{node.value + 1}", f"{node.value - 1}"] if isinstance(node.value, int) else []
+    plain = _plain(text)
+    return [t for t in (plain, f"{plain} + 1", f"{plain} - 1", f"{text} + 1", f"{text} - 1") if t != text]
+
+
+def _plain(index: str) -> str:
+    """`t` of `t - 1`."""
+    return re.sub(r"\s*[+-]\s*1$", "", index)
+
+
+def _shift(index: str) -> str:
+    return "off-by-one-time" if re.search(r"\bt\b|time", index) else "off-by-one-index"

@@ -1,0 +1,124 @@
+"""Signs, constant factors and numbers."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..scope import Scope
+from .line import Candidate, Line, called, evaluated, is_target, product
+from .slopes import is_slope, role_of
+
+NUMBERS = (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7)
+
+
+def signs(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """The other sign, of all or of a term; a difference the other way round."""
+    for node in line.nodes:
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield Candidate(line.replaced(node, line.of(node.operand)), "sign")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            left, right = line.of(node.left), line.of(node.right)
+            other = "+" if isinstance(node.op, ast.Sub) else "-"
+            if isinstance(node.op, ast.Sub):
+                yield Candidate(line.replaced(node, f"{right} - {product(left)}"), "sign")
+            local = isinstance(node.left, ast.Constant)  # 1 + a**2
+            cause = "wrong-local-derivative" if local else "sign"
+            yield Candidate(line.replaced(node, f"{left} {other} {product(right)}"), cause)
+        if isinstance(node, ast.Call) and len(node.args) == 1:
+            argument = line.of(node.args[0])
+            yield Candidate(line.replaced(node.args[0], f"-{product(argument)}"), None)
+    yield Candidate(f"-({line.text})" if isinstance(line.tree, ast.BinOp) else f"-{product(line.text)}", "sign")
+
+
+def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """A constant, forgotten or too many: 2, 1/2, a size, a strength."""
+    text = product(line.text)
+    yield Candidate(f"2 * {text}", "factor-half")
+    yield Candidate(f"{text} / 2", "factor-2")
+    for size, name in scope.sizes.items():
+        yield Candidate(f"{text} / {name}", f"size:{size}*")
+        yield Candidate(f"{text} * {name}", f"size:{size}/")
+    for number, name in {value: name for name, value in scope.numbers.items()}.items():
+        if number not in (2.0, 0.5):
+            learned = any(np.ndim(p) == 0 and float(p) == number for p in scope.parameters.values())
+            cause = "missing-weight-factor" if learned else "factor-const"
+            yield Candidate(f"{text} / {name}", cause)
+            yield Candidate(f"{name} * {text}", cause)
+    for factor in line.factors:
+        if line.parents.get(factor) is not None:
+            yield Candidate(line.without(factor), _dropped(line, factor, scope))
+
+
+def _dropped(line: Line, factor: Any, scope: Scope) -> str | None:
+    """What is wrong with a gradient that is right without a factor."""
+    value = evaluated(line.of(factor), scope)
+    if value is None or np.size(value) != 1:
+        return "activation-derivative-twice" if value is not None and role_of(value, scope) else None
+    number, divided = float(np.ravel(value)[0]), line.is_divisor(factor)
+    if number in (2.0, 0.5):
+        return "factor-half" if (number == 2.0) == divided else "factor-2"
+    if number == int(number) and int(number) in scope.sizes:
+        return f"size:{int(number)}{'/' if divided else '*'}"
+    return "sign" if number == -1 else "factor-const"
+
+
+def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """Another number in the place of one."""
+    for node in line.nodes:
+        if not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
+            continue
+        value: Any = node.value
+        parent = line.parents.get(node)
+        counts = isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple, ast.keyword, ast.Compare))
+        for new in NUMBERS:
+            if new == value or not (new or counts) or not (abs(new) > 1e-3 or 0 < abs(value) < 1e-3 or counts):
+                continue
+            text = repr(new) if new >= 0 else f"({new})"
+            place, base = (parent, _powered(line, parent)) if new == 1 else (node, None)
+            if base is not None:  # to the power of 1
+                yield Candidate(line.replaced(place, base), _literal_cause(line, parent, scope))
+            elif new != 1 or not isinstance(parent, ast.BinOp) or isinstance(parent.op, (ast.Add, ast.Sub)):
+                yield Candidate(line.replaced(node, text), _literal_cause(line, parent, scope))
+        if not counts:
+            for name in (*scope.numbers, *scope.sizes.values()):
+                yield Candidate(line.replaced(node, name), None)
+
+
+def _literal_cause(line: Line, parent: Any, scope: Scope) -> str | None:
+    if isinstance(parent, ast.keyword) and parent.arg == "ddof":
+        return "ddof"
+    if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
+        return "off-by-one-index"
+    base = _powered(line, parent)
+    if base is None:
+        return "ratio"
+    if is_slope(base, scope):
+        return "activation-derivative-twice"
+    return "wrong-loss-derivative" if any(map(is_target, scope.words(base))) else "wrong-local-derivative"
+
+
+def _powered(line: Line, node: Any) -> str | None:
+    """The base of a power."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return line.of(node.left)
+    return line.of(node.args[0]) if isinstance(node, ast.Call) and called(node) == "power" else None
+
+
+def counts(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """N - 1 where N belongs, and the other way round; a small constant that is not added."""
+    for node in line.nodes:
+        value = evaluated(line.of(node), scope) if isinstance(node, (ast.Name, ast.Attribute)) else None
+        if isinstance(value, int) and value in scope.sizes:
+            yield Candidate(line.replaced(node, f"{line.of(node)} - 1"), "ddof")
+        less = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and line.of(node.right) == "1"
+        if less and isinstance(evaluated(line.of(node.left), scope), int):
+            yield Candidate(line.replaced(node, line.of(node.left)), "ddof")
+    small = [name for name, value in scope.numbers.items() if 0 < value < 0.1 or "eps" in name.lower()]
+    for node in line.values:
+        for name in small:
+            if not scope.words(line.of(node)) & {name}:
+                yield Candidate(line.replaced(node, f"{line.of(node)} + {name}"), "epsilon-ignored")

@@ -1,0 +1,106 @@
+"""The derivative of an activation: forgotten, twice, of another one, at another value."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..activations import ACTIVATIONS, Activation
+from ..compare import same
+from ..scope import Applied, Scope
+from .line import Candidate, Line, evaluated, product
+
+
+def slopes(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """The derivative of an activation: forgotten, twice, of another one, at another value."""
+    for factor in line.factors:
+        text = line.of(factor)
+        value = evaluated(text, scope)
+        if role_of(value, scope) or re.search(r"prime|deriv|grad|_d\b|\bd_", text):
+            yield Candidate(line.without(factor), "activation-derivative-twice")
+        if value is None or not isinstance(line.parents.get(factor), (ast.BinOp, ast.Call)):
+            continue
+        for applied in scope.applied:
+            if applied.slope.shape == np.shape(value):
+                cause = _slope_cause(text, value, applied, scope)
+                for way in applied.ways:
+                    yield Candidate(line.replaced(factor, product(way)), cause)
+        for way in (*scope.guessed(np.shape(value)), *_of_the_same(text, value, scope)):
+            yield Candidate(line.replaced(factor, product(way)), None)
+    yield from _pairs(line, scope)
+    for node in [line.tree, *(node for node in line.values if node is not line.tree)]:
+        text = line.of(node)
+        ways = [way for applied in scope.applied for way in applied.ways]
+        for way in [*ways, *scope.guessed(np.shape(evaluated(text, scope)))]:
+            new = f"{product(text)} * {product(way)}"
+            yield Candidate(line.replaced(node, new), "missing-activation-derivative")
+
+
+def _of_the_same(text: str, value: Any, scope: Scope) -> Iterator[str]:
+    """The derivatives of all activations at the values that a factor speaks of."""
+    for name in scope.words(text) & set(scope.floats):
+        if scope.floats[name].shape == np.shape(value):
+            for activation in ACTIVATIONS:
+                yield activation.from_z.format(z=name)
+                yield activation.from_a.format(a=name)
+
+
+def _pairs(line: Line, scope: Scope) -> Iterator[Candidate]:
+    """Two factors of a product at once, as in `delta * a * (1 - a)`."""
+    for root in line.chains:
+        parts = [line.of(node) for node in root.factors]
+        for i, j in itertools.combinations(range(len(parts)), 2):
+            rest = [part for k, part in enumerate(parts) if k not in (i, j)]
+            value = evaluated(f"({parts[i]}) * ({parts[j]})", scope)
+            if not rest or not np.ndim(value):
+                continue
+            ways = [way for applied in scope.applied if applied.slope.shape == np.shape(value) for way in applied.ways]
+            for way in [*ways, *scope.guessed(np.shape(value))]:
+                yield Candidate(line.replaced(root.node, " * ".join(map(product, [*rest, way]))), None)
+
+
+def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str | None:
+    """What is wrong with a factor that stands where an activation's derivative should."""
+    with np.errstate(all="ignore"):
+        for other in scope.applied:
+            if other is not applied and same(value, other.slope) and not same(applied.slope, other.slope):
+                return "activation-derivative-of-wrong-layer"
+        if applied.a is not None and same(value, applied.activation.slope(scope.floats[applied.a])):
+            return "activation-derivative-at-activation"
+        if applied.z is not None and same(value, applied.activation.of_output(scope.floats[applied.z])):
+            return "output-form-on-preactivation"
+        for activation in ACTIVATIONS:
+            if activation.name != applied.activation.name and any(
+                same(value, form) for form in _forms(activation, applied, scope)
+            ):
+                return "derivative-of-another-activation"
+    return "wrong-local-derivative" if {applied.a, applied.z} & scope.words(text) else None
+
+
+def _forms(activation: Activation, applied: Applied, scope: Scope) -> Iterator[Any]:
+    yield activation.slope(applied.z_value) * 1.0
+    if applied.a is not None:
+        yield activation.of_output(scope.floats[applied.a])
+        yield activation.slope(scope.floats[applied.a]) * 1.0
+
+
+def role_of(value: Any, scope: Scope) -> Applied | None:
+    """The activation whose derivative a value is."""
+    if value is None:
+        return None
+    return next((applied for applied in scope.applied if same(value, applied.slope)), None)
+
+
+def is_slope(text: str, scope: Scope) -> bool:
+    """Whether a text is the derivative of an activation, of values in reach or of any of them."""
+    value = evaluated(text, scope)
+    if value is None or role_of(value, scope):
+        return value is not None
+    arrays = [scope.floats[n] for n in scope.words(text) & set(scope.floats)]
+    forms = [form for a in arrays if a.shape == np.shape(value) for form in (a * (1 - a), 1 - a**2)]
+    return any(same(value, form) for form in forms)

@@ -1,0 +1,145 @@
+"""Edits of a statement beside its expression: its operator, its place in an array, the loop around it."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ..instrument import Patch, Source, Statement
+from ..scope import Scope
+from .edit import Edit
+from .line import Line, parsed, product
+from .names import renamed
+from .signs import factors, literals, signs
+from .terms import masks, terms
+
+OPERATORS = {
+    "=": (("+=", "overwritten-not-accumulated"),),
+    "+=": (("=", "accumulated-twice"), ("-=", "sign")),
+    "-=": (("+=", "sign"), ("=", None)),
+    "*=": (("/=", None),),
+    "/=": (("*=", None),),
+}
+
+
+def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
+    """Other statements in the place of one."""
+    name, operator = statement.names[0], statement.kind
+    if operator not in OPERATORS or len(statement.names) != 1 or not statement.source.startswith(name):
+        return
+    for other, cause in OPERATORS[operator]:
+        yield _of_statement(statement, f"{name} {other} {statement.text}", cause)
+    if operator != "=":
+        line = Line(f"{name} {operator[:-1]} {product(statement.text)}")
+        for text, cause in (*factors(line, scope, True), *terms(line, scope, True)):
+            yield _of_statement(statement, f"{name} = {text}", cause)
+        for size in scope.sizes.values() if operator in ("+=", "-=") else ():
+            for inner in (f"{name} / {size}", f"{name} * {size}"):
+                yield _of_statement(statement, f"{name} = {inner} {operator[0]} {product(statement.text)}", None)
+    if isinstance(parsed(name), ast.Subscript):
+        for text, cause in dict(_indices(Line(name), scope)).items():
+            yield _of_statement(statement, text + statement.source[len(name) :], cause)
+    yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), "accumulated-twice")
+
+
+def after(statement: Statement, scope: Scope) -> Iterator[Edit]:
+    """One more statement behind the loops around one, about what it writes to. `expression` is what that becomes."""
+    loops = [node for node in enclosing(statement) if isinstance(node, (ast.For, ast.While))]
+    target = parsed(statement.names[0]) if statement.kind in OPERATORS else None
+    if target is None or not (loops or isinstance(target, ast.Subscript)):
+        return  # the statement itself can say it
+    outermost = min(loops, key=lambda node: node.lineno) if loops else statement_node(statement)
+    _, end = statement.origin.span(outermost)
+    name = ast.unparse(target.value) if isinstance(target, ast.Subscript) else statement.names[0]
+    line = Line(name)
+    for text, cause in (*signs(line, scope, True), *factors(line, scope, True), *terms(line, scope, True)):
+        new = f"{name} = {text}"
+        patch = Patch(statement.origin.code, end, end, f"\n{' ' * outermost.col_offset}{new}")
+        yield Edit(statement, new, patch, cause, text)
+
+
+def _indices(line: Line, scope: Scope) -> Iterator[tuple[str, str | None]]:
+    """What is written to, at another index."""
+    target: Any = line.tree
+    for kind in (renamed, literals, masks):
+        for text, cause in kind(line, scope, False):
+            if text.startswith(line.of(target.value)) and text != line.text:
+                yield text, cause
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    for part, name in itertools.product(parts, sorted(scope.counters)):
+        if not isinstance(part, (ast.Slice, ast.Compare)) and line.of(part) != name:
+            yield line.put(part, name), "off-by-one-index"
+
+
+def _of_statement(statement: Statement, text: str, cause: str | None) -> Edit:
+    return Edit(statement, text, statement.replaced(text), cause)
+
+
+def around(statement: Statement) -> Iterator[Edit]:
+    """Edits of the loops and conditions around a statement, the innermost first."""
+    for node in sorted(enclosing(statement), key=lambda node: -node.lineno):
+        expression: Any = node.iter if isinstance(node, ast.For) else node.test
+        source = statement.origin
+        start, end = source.span(expression)
+        first = source.span(node)[0]
+        line = Line(source.text[start:end])
+        header = _header(source, node)
+        for text, cause in _bounds(line) if isinstance(node, ast.For) else _conditions(line):
+            new = header[: start - first] + text + header[end - first :]
+            yield Edit(statement, new, Patch(source.code, start, end, text), cause)
+
+
+def statement_node(statement: Statement) -> Any:
+    """The tree of a statement."""
+    nodes = (node for node in ast.walk(statement.origin.tree) if isinstance(node, ast.stmt))
+    return next(node for node in nodes if statement.origin.span(node)[0] == statement.at)
+
+
+def enclosing(statement: Statement) -> list[Any]:
+    """The loops and conditions around a statement."""
+    nodes = [n for n in ast.walk(statement.origin.tree) if isinstance(n, (ast.For, ast.If, ast.While))]
+    spans = [(node, statement.origin.span(node)) for node in nodes]
+    return [node for node, (first, last) in spans if first < statement.at < last]
+
+
+def _header(source: Source, node: Any) -> str:
+    """The first line of a loop or a condition."""
+    first = source.span(node)[0]
+    return re.sub(r"\s*(#.*)?$", "", source.text[first : source.span(node.body[0])[0]].rstrip())
+
+
+def _bounds(line: Line) -> Iterator[tuple[str, str | None]]:
+    """The bounds of a range, one more or one less."""
+    for node in line.nodes:
+        if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "range":
+            continue
+        time = "off-by-one-time" if re.search(r"\bt\b|time|T\b", line.text) else "off-by-one-index"
+        arguments = [line.of(argument) for argument in node.args]
+        ways: list[list[str]] = []
+        for i, text in enumerate(arguments):
+            plain = re.sub(r"\s*[+-]\s*1$", "", text)
+            number = parsed(text)
+            if isinstance(number, ast.Constant) and isinstance(number.value, int):
+                changed = [f"{number.value - 1}", f"{number.value + 1}"]
+            else:
+                changed = [plain, f"{plain} + 1", f"{plain} - 1"]
+            ways += [[*arguments[:i], new, *arguments[i + 1 :]] for new in changed if new != text]
+        if len(arguments) == 2:
+            ways.append(arguments[1:])
+        if len(arguments) == 1:
+            ways.append(["1", *arguments])
+        for way in ways:
+            yield line.replaced(node, f"range({', '.join(way)})"), time
+
+
+def _conditions(line: Line) -> Iterator[tuple[str, str | None]]:
+    for node in line.nodes:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            left, right = line.of(node.left), line.of(node.comparators[0])
+            for sign in ("<", ">", "==", "!="):
+                yield line.replaced(node, f"{left} {sign} {right}"), None
+            for bound in ("0", "1"):
+                yield line.replaced(node.comparators[0], bound), None

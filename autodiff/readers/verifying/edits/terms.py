@@ -1,0 +1,126 @@
+"""Terms: forgotten, or too many; masks; functions, copies and kinds of number."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..compare import same
+from ..scope import Scope
+from .line import UNARY, Candidate, Line, called, evaluated, has_word, is_target, product, tight
+
+
+def terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """A term: forgotten, or too much."""
+    for node in line.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            left, right = line.of(node.left), line.of(node.right)
+            yield Candidate(line.replaced(node, left), _dropped_cause(right, scope))
+            yield Candidate(line.replaced(node, right if isinstance(node.op, ast.Add) else f"-{product(right)}"),
+                            _dropped_cause(left, scope))  # fmt: skip
+    for node in [line.tree, *(n for n in line.values if n is not line.tree)][:12]:
+        text, value = line.of(node), evaluated(line.of(node), scope)
+        if value is None:
+            continue
+        for name, other in scope.addends(np.shape(value)):
+            if not has_word(name, text) and not same(other, value):
+                for sign in "+-":
+                    cause = _added_cause(sign, name, value, other, scope)
+                    yield Candidate(line.replaced(node, f"{text} {sign} {name}"), cause)
+                if scope.is_parameter(other):
+                    for penalty in _penalties(name, scope):
+                        yield Candidate(line.replaced(node, f"{text} + {penalty}"), "regulariser-forgotten")
+
+
+def _penalties(name: str, scope: Scope) -> Iterator[str]:
+    """The gradient of a penalty on a parameter, in the ways in which it is written."""
+    for number, size in itertools.product(scope.numbers, ("", *scope.sizes.values())):
+        for factor in (number, f"2 * {number}", f"{number} / 2"):
+            yield f"{factor}{f' / {size}' * bool(size)} * {name}"
+
+
+def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> str:
+    total = value + other * 1.0 if sign == "+" else value - other * 1.0
+    if scope.is_parameter(total):
+        return "updated-weights"
+    words = scope.words(name)
+    return "missing-target" if sign == "-" and any(map(is_target, words)) else "missing-branch"
+
+
+def _dropped_cause(text: str, scope: Scope) -> str | None:
+    if "*" in text and any(has_word(number.split(".")[-1], text) for number in scope.numbers):
+        return "regulariser-on-wrong-parameter"
+    return "accumulated-twice"
+
+
+def masks(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """A comparison the other way round, or of another value; what a mask lets through and what it stops."""
+    for node in line.nodes:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            left, right = line.of(node.left), line.of(node.comparators[0])
+            for sign in ("<", ">", "<=", ">="):
+                yield Candidate(line.replaced(node, f"{left} {sign} {right}"), "relu-mask-inverted")
+        if isinstance(node, ast.Call) and called(node) == "where" and len(node.args) == 3:
+            c, a, b = map(line.of, node.args)
+            yield Candidate(line.replaced(node, f"np.where({c}, {b}, {a})"), "relu-mask-inverted")
+            for z, part in itertools.product(node.args[1:], node.args[1:]):
+                if z is not part and line.of(z) in ("0", "0.0"):  # the slope of a leaky one
+                    for slope in (0.01, 0.1, 0.2):
+                        new = f"{slope} * {product(line.of(part))}" if line.of(part) != "1" else f"{slope}"
+                        yield Candidate(line.replaced(z, new), "wrong-local-derivative")
+
+
+def functions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """Functions in the place of others."""
+    for node in line.nodes:
+        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
+            argument, old = line.of(node.args[0]), line.of(node.func)
+            if old in scope.functions or called(node) in UNARY:
+                for name in (*scope.functions, *(f"np.{f}" for f in UNARY)):
+                    if name != old:
+                        yield Candidate(line.replaced(node, f"{name}({argument})"), _function_cause(old, name))
+                yield Candidate(line.replaced(node, argument), None)
+
+
+def wrapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """A function that is missing."""
+    for node in line.values:
+        if np.ndim(evaluated(line.of(node), scope)):
+            for name in (*scope.functions, *(f"np.{f}" for f in UNARY)):
+                yield Candidate(line.replaced(node, f"{name}({line.of(node)})"), None)
+
+
+def summed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """What a list is made of, item by item: a term that is missing."""
+    for node in line.nodes:
+        if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            item = line.of(node.elt)
+            names = [n.id for loop in node.generators for n in ast.walk(loop.target) if isinstance(n, ast.Name)]
+            for name, sign in itertools.product(names, "+-"):
+                yield Candidate(line.put(node.elt, f"{name} {sign} {product(item)}"), "missing-branch")
+            for name in names:
+                yield Candidate(line.put(node.elt, name), None)
+
+
+def _function_cause(old: str, new: str) -> str | None:
+    derivative = [bool(re.search(r"prime|deriv|grad|^d|_d|back", name.split(".")[-1])) for name in (old, new)]
+    return "derivative-of-another-activation" if all(derivative) else None
+
+
+def buffers(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """Copies, and kinds of number."""
+    for node in line.nodes:
+        if isinstance(node, ast.Name) and not line.is_function(node) and np.ndim(evaluated(node.id, scope)):
+            yield Candidate(line.replaced(node, f"{node.id}.copy()"), "aliasing")
+    whole = tight(line.text)
+    yield Candidate(f"{whole}.copy()", "aliasing")
+    yield Candidate(f"{whole}.astype(float)", "integer-dtype")
+    if re.search(r"dtype=\s*(np\.)?int\w*|astype\(\s*(np\.)?int\w*\s*\)", line.text):
+        yield Candidate(re.sub(r"(np\.)?\bint\w*", "float", line.text), "integer-dtype")
+    for like in re.findall(r"np\.(?:zeros|empty|ones)_like\((\w+)\)", line.text):
+        yield Candidate(line.text.replace(f"_like({like})", f"_like({like}, dtype=float)"), "integer-dtype")

@@ -1,0 +1,86 @@
+"""Other statements that may be to blame for a wrong value: those that it was made by before it got there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .edits.line import parsed
+from .instrument import Statement
+from .compare import ratio, same
+from .locate import Healing, Trail
+from .problem import Problem
+from .program import Record
+
+MOST = 4  # other statements that are looked at
+
+
+def elsewhere(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Healing]:
+    """Healings of other statements that come to the same."""
+    yield from _returned(problem, trail, healing)
+    yield from _collected(problem, trail, healing)
+
+
+def _returned(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Healing]:
+    """The `return` of a function, or the line above it, that a value came from."""
+    places: dict[int, dict[Any, Any]] = {}
+    for place, value in healing.values.items():
+        if place[1] < 0:
+            return
+        found = _origin(problem, trail, place)
+        if found is None:
+            return
+        places.setdefault(found.statement, {})[found.place] = value
+    if len(places) == 1:
+        statement, values = next(iter(places.items()))
+        yield replace(healing, statement=statement, values=values)
+
+
+def _origin(problem: Problem, trail: Trail, place: Any) -> Record | None:
+    """Where a value was made that a statement was given by a function."""
+    records, statements = trail.look.plain.run.records, problem.program.statements
+    position = trail.position[place]
+    own = records[position]
+    if not any(isinstance(node, ast.Call) for node in ast.walk(statements[own.statement].expression)):
+        return None
+    for record in records[max(0, position - 30) : position][::-1]:
+        if len(record.stack) > len(own.stack) and same(record.value, own.value):
+            return record
+    return None
+
+
+def _collected(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Healing]:
+    """Statements that wrote to the same array before: what they left in the end, changed by what is missing."""
+    own = problem.program.statements[healing.statement]
+    place = max(healing.values, key=lambda place: trail.position[place])
+    records = trail.look.plain.run.records
+    if base_of(own) is None or not (place[1] < 0 or own.kind == "="):
+        return
+    total, wanted = records[trail.position[place]].value, healing.values[place]
+    last: dict[int, Record] = {}
+    for record in records[: trail.position[place]]:
+        other = problem.program.statements[record.statement]
+        beside = other.number != own.number and other.origin is own.origin and base_of(other) == base_of(own)
+        whole = np.shape(record.value) == np.shape(total) and (record.occurrence < 0 or other.kind == "=")
+        if beside and whole:
+            last[record.statement] = record
+    shift = np.random.default_rng(0).standard_normal(np.shape(total)) * (np.max(np.abs(wanted)) or 1.0)
+    for record in sorted(last.values(), key=lambda record: -trail.position[record.place])[:MOST]:
+        heal = {**trail.healed, record.place: record.value + shift}
+        moved = [r for r in problem.run(trail.look.point, heal=heal).run.records if r.place == place]
+        factor = ratio(moved[0].value - total, shift) if moved else None
+        if factor is not None:
+            values = {record.place: record.value + (wanted - total) / factor}
+            yield replace(healing, statement=record.statement, values=values, order=trail.position[record.place])
+
+
+def base_of(statement: Statement) -> str | None:
+    """What a statement writes to, wholly or in part."""
+    target = parsed(statement.names[0]) if len(statement.names) == 1 and statement.kind[-1] == "=" else None
+    while isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
+        target = target.value
+    return ast.unparse(target) if target is not None else None

@@ -1,0 +1,95 @@
+"""The user's own functions that a statement calls: another line in one of them, and what the statement computes then."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Mapping
+from types import FrameType, FunctionType, MethodType
+from typing import Any
+
+from .edits import Edit, candidates, of_expression
+from .instrument import FILENAME, Source, Statement
+from .locate import Healing, Trail
+from .moments import Bench
+from .problem import Problem
+from .scope import Scope
+
+MOST = 4  # lines of a function that are tried
+
+
+def in_helpers(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Edit]:
+    """The edits of functions that a statement calls with which it has the right values."""
+    for text, function in _called(bench):
+        name = getattr(function, "__name__", "")
+        lines = [s for s in problem.program.statements if s.function == name and s.kind in ("=", "return")]
+        lines = [s for s in lines if s.origin.tree.name == name][-MOST:]
+        for statement, scope in _scopes(problem, trail, healing, lines):
+            for expression, cause in candidates(statement.text, scope, False):
+                edit = of_expression(statement, expression, cause)
+                others = _with(edit, text, function, bench.space)
+                if others is not None and bench.fits(
+                    of_expression(bench.statement, bench.statement.text, None), others
+                ):
+                    yield edit
+
+
+def _called(bench: Bench) -> Iterator[tuple[str, Any]]:
+    """The user's functions in a statement, as it writes them."""
+    seen: set[str] = set()
+    for node in ast.walk(bench.statement.expression):
+        text = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        if text and text not in seen and text.count(".") <= 1:
+            seen.add(text)
+            function = _value(text, bench.space)
+            inner = function.__func__ if isinstance(function, MethodType) else function
+            if isinstance(inner, FunctionType) and inner.__code__.co_filename == FILENAME:
+                yield text, function
+
+
+def _value(text: str, space: Mapping[str, Any]) -> Any:
+    owner, _, name = text.rpartition(".")
+    return getattr(space.get(owner), name, None) if owner else space.get(name)
+
+
+def _scopes(
+    problem: Problem, trail: Trail, healing: Healing, lines: list[Statement]
+) -> Iterator[tuple[Statement, Scope]]:
+    """The variables in each line of a function, where it first runs."""
+    first: dict[int, dict[str, Any]] = {}
+    numbers = {statement.number for statement in lines}
+
+    def watch(number: int, frame: FrameType) -> None:
+        if number in numbers and number not in first:
+            first[number] = {**frame.f_globals, **frame.f_locals}
+
+    run = problem.run(trail.look.point, heal={**trail.healed, **healing.values}, watch=watch).run
+    run.rest()
+    for statement in lines:
+        if statement.number in first:
+            run.lend(first[statement.number])
+            yield statement, Scope(first[statement.number], (), trail.look.point)
+
+
+def _with(edit: Edit, text: str, function: Any, space: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The variables with which a statement calls the edited function."""
+    inner: FunctionType = function.__func__ if isinstance(function, MethodType) else function
+    try:
+        made = _made(edit.statement.origin.patched([edit.patch]), inner)
+    except (SyntaxError, KeyError):
+        return None
+    owner, _, name = text.rpartition(".")
+    if not owner:
+        return {name: made}
+    new = copy.copy(space[owner])
+    object.__setattr__(new, name, MethodType(made, new) if isinstance(function, MethodType) else made)
+    return {owner: new}
+
+
+def _made(source: Source, function: FunctionType) -> FunctionType:
+    """A function of another source, in the same world."""
+    tree = source.tree
+    tree.decorator_list = []
+    space: dict[str, Any] = {}
+    exec(compile(ast.Module([tree], []), FILENAME, "exec"), function.__globals__, space)
+    return space[tree.name]

@@ -1,0 +1,141 @@
+"""The graph of a point, and what one can ask it: which activations there are, what comes to a value from each use."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...graph import Node
+from .activations import ACTIVATIONS, Activation
+from .compare import same
+from .truth import Look, rounding
+
+DEPTH = 8  # operations that an activation may be written in
+MOST = 60  # values that are looked through for the one that was mistaken for another
+
+
+@dataclass(frozen=True)
+class Applied:
+    """An activation behind a value: a = activation(z), the derivative that arrives at a, and the local one."""
+
+    activation: Activation
+    node: Node  # of a
+    z: Any
+    a: Any
+    arriving: Any
+    slope: Any
+
+
+class View:
+    """The graph of a point, with what the equations ask for."""
+
+    def __init__(self, look: Look) -> None:
+        self.look: Look = look
+        self.dtype: Any = np.float32 if rounding(look.plain) > 1e-12 else np.float64  # in which the user computes
+        self.values: dict[Node, Any] = {n: self.own(v) for n, v in look.values.items() if not isinstance(v, tuple)}
+        self.adjoints: dict[Node, Any] = {n: self.own(v) for n, v in look.adjoints.items()}
+
+    def own(self, value: Any) -> Any:
+        """A value as the user's program would hold it."""
+        value = np.asarray(value)
+        return value.astype(self.dtype) if value.dtype.kind == "f" else value
+
+    @functools.cached_property
+    def users(self) -> dict[Node, list[Node]]:
+        """The operations that use each value."""
+        found: dict[Node, list[Node]] = defaultdict(list)
+        for node in self.look.forward:
+            for x in dict.fromkeys(x for x in node.inputs if isinstance(x, Node)):
+                found[x].append(node)
+        return found
+
+    def compares(self, u: Node) -> bool:
+        """Whether an operation brings an array of data in: a target, say."""
+        return any(isinstance(x, Node) and not x.needs and self.values[x].size > 1 for x in u.inputs)
+
+    def is_tail(self, v: Node) -> bool:
+        """Whether nothing but the loss lies behind a value: no parameter comes in any more."""
+        level, seen = [v], {v}
+        while level:
+            level = [u for node in level for u in self.users[node] if u not in seen]
+            seen.update(level)
+        inputs = (x for u in seen - {v} if u.shape != () for x in u.inputs)
+        return not any(isinstance(x, Node) and x.needs and x not in seen for x in inputs)
+
+    def along(self, v: Node, until: Callable[[Node], bool] | None = None) -> Iterator[Node]:
+        """The values of the same shape that a value becomes, entry by entry or not."""
+        level, seen = [v], {v}
+        for _ in range(DEPTH):
+            level = [u for node in level for u in self.users[node] if u.shape == v.shape and u not in seen]
+            level = [u for u in dict.fromkeys(level) if until is None or not until(u)]
+            seen.update(level)
+            yield from level
+
+    def activated(self, v: Node) -> list[Applied]:
+        """The activations that are applied to a value."""
+        chain = [v, *self.along(v)]
+        last = max((u for u in chain if self._equal(u, v)), key=lambda u: u.index)  # of `z = s1 + s2 + b`
+        found: list[Applied] = []
+        for start in dict.fromkeys((v, last)):
+            if (z := self.values.get(start)) is not None and z.dtype.kind == "f":
+                found += self._activations(z, self.along(start))
+        return found
+
+    def _equal(self, u: Node, v: Node) -> bool:
+        """Whether two values have one derivative: one is the other, and something added to it."""
+        a, b = self.adjoints.get(u), self.adjoints.get(v)
+        return u is v or (a is not None and b is not None and np.array_equal(a, b))
+
+    def _activations(self, z: Any, chain: Iterable[Node]) -> Iterator[Applied]:
+        with np.errstate(all="ignore"):
+            expected = [(activation, activation.value(z)) for activation in ACTIVATIONS]
+            for u in chain:
+                a, arriving = self.values.get(u), self.adjoints.get(u)
+                if a is not None and arriving is not None and not same(a, z):
+                    for activation, value in expected:
+                        if same(a, value):
+                            yield Applied(activation, u, z, a, arriving, activation.slope(z) * 1.0)
+
+    @functools.cached_property
+    def every(self) -> list[Applied]:
+        """The activations of the whole forward pass."""
+        nodes = [node for node in self.look.forward if self._starts_an_activation(node)]
+        return [applied for node in nodes[:MOST] for applied in self.activated(node)]
+
+    def _starts_an_activation(self, node: Node) -> bool:
+        name = getattr(node.primitive, "name", "")
+        return not node.is_leaf and name in ("add", "subtract", "matmul", "dot", "einsum", "identity", "multiply")
+
+    def contributions(self, v: Node) -> list[tuple[Node, Any]]:
+        """What comes to the derivative of a value from each of its uses."""
+        found: list[tuple[Node, Any]] = []
+        for user in self.users[v]:
+            if user.saved is not None and user in self.adjoints:
+                pulled = user.rule.pull(user, user.saved, self.adjoints[user])
+                parts = [self.own(g) for x, g in pulled if x is v]
+                found += [(user, sum(parts[1:], parts[0]))] if parts else []
+        return found
+
+    @functools.cached_property
+    def constants(self) -> list[Any]:
+        """The arrays that are given and not differentiated by: data, targets, masks."""
+        return [
+            v * 1.0
+            for n, v in self.values.items()
+            if n.is_leaf and not n.needs and v.ndim and v.dtype.kind in "fiub" and v.size
+        ]
+
+    @functools.cached_property
+    def matrices(self) -> list[Any]:
+        """The values and derivatives that a product of matrices could have been made of."""
+        values = [v for n, v in self.values.items() if 0 < v.ndim < 3 and v.size > 1 and v.dtype.kind == "f"]
+        adjoints = [g for g in self.adjoints.values() if 0 < g.ndim < 3 and g.size > 1]
+        found: dict[bytes, Any] = {}
+        for array in (*values[-MOST:], *adjoints[:MOST]):
+            found.setdefault(repr(array.shape).encode() + array.tobytes(), array)
+        return list(found.values())
