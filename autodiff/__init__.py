@@ -43,7 +43,7 @@ The map of the house, from the ground up (imports run downwards in this order):
     forms         how mathematics writes each operation
     naming        what the user calls the values of a graph
     notation      what a value is, and its derivative, as mathematics writes them
-    readers/      what reads the table and graphs: coverage, draw, explain, compile
+    readers/      what reads the table and graphs: coverage, draw, explain, compile, verify
     testing/      for tests: problems, a fixture that verifies, rules that are checked
     __main__      the command line
 

@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from types import BuiltinMethodType
 from typing import Any, Protocol
 
 import numpy as np
@@ -269,6 +270,8 @@ def _form(node: Node, inputs: Sequence[Text]) -> Form | None:
         )
     if function is np.dot and max(map(len, shapes)) <= 2:
         return FORMS[np.matmul] if () not in shapes else SCALED
+    if function in (taken, dropped) and inputs[1] == "1":
+        return ATOM, FORMS[function][1].rpartition(" ")[2], FORMS[function][2].partition(r"\odot ")[2]
     if function in (operator.pow, np.power) and inputs[1].isdigit() and inputs[1].level == ATOM:
         return POWER, "{x:atom}" + inputs[1].translate(_RAISED), "{x:atom}^{{{y}}}"
     if function in (np.transpose, np.swapaxes, np.moveaxis) and swaps_the_last(node):
@@ -327,7 +330,8 @@ def _composed(node: Node, inputs: Sequence[Text], style: str) -> Text:
 
 
 def _called(row: Any, arguments: Iterable[str], style: str) -> str:
-    return _call_text(row.call_name.removeprefix("np."), arguments, style)
+    method = row.title if isinstance(row.function, BuiltinMethodType) else row.call_name  # np.add.reduce
+    return _call_text(method.removeprefix("np."), arguments, style)
 
 
 def _call_text(name: str, arguments: Iterable[str], style: str) -> str:

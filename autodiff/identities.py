@@ -92,9 +92,13 @@ def _logistic(s: Any, node: Node) -> Operand | None:
 
 
 def _sum_of_two(s: Any, node: Node) -> Operand | None:
-    """a + 0, a + -b, a - -b, a + a."""
+    """a + 0, a + -b, a - -b, a + a, 2 + 3."""
     a, b = node.inputs
     plus = node.primitive.function is np.add
+    numbers = [x.inputs[0] if s.sees(x, np.broadcast_to) else x for x in (a, b)]
+    if all(map(is_real, numbers)):
+        total = sum(numbers) if plus else numbers[0] - numbers[1]
+        return s.make(np.broadcast_to, (total,), node, node.shape, shape=node.shape) if node.shape else total
     if is_the(b, 0) and shape_of(a) == node.shape:
         return a
     if plus and is_the(a, 0) and shape_of(b) == node.shape:
@@ -287,7 +291,7 @@ IDENTITIES: dict[Any, tuple[Identity, ...]] = {
     np.dot: (_number_outside,),
     getitem: (moves.of_a_number, moves.still, moves.one_of_a_stack, moves.column, _number_outside),
     put: (moves.put_back,),
-    scatter: (_number_outside,),
+    scatter: (moves.unscattered, _number_outside),
     np.where: (_zero_elsewhere, _where_it_has_a_value),
     np.greater: (_of_relu, _narrow),
     **dict.fromkeys(_COMPARISONS, (_narrow,)),

@@ -18,6 +18,7 @@ from .rules.shape import cast
 from .structures import Slot
 
 MOST_MOVES = 4  # that are looked at together
+LARGEST = 10**8  # elements: moves of more are not tried, since a reshape may copy
 _TRANSPOSES = (np.transpose, np.swapaxes, np.moveaxis)
 
 
@@ -40,6 +41,8 @@ def _moves(node: Node) -> bool:
 
 def _leave_all(moves: Sequence[Node], shape: tuple[int, ...]) -> bool:
     """Whether each element of an array is where it was: tried on one whose elements nobody looks at."""
+    if math.prod(shape) > LARGEST:
+        return False
     array = moved = np.empty(shape, np.int8)
     for move in moves:
         moved = move.primitive.evaluate((moved,), move.keywords)
@@ -189,6 +192,15 @@ def put_back(s: Any, node: Node) -> Operand | None:
         return None
     whole = node.keywords.get("part") is None and part.dtype == x.dtype
     return x if whole and node.keywords.get("index") == part.keywords.get("index") else None
+
+
+def unscattered(s: Any, node: Node) -> Operand | None:
+    """What goes back through an index that only adds axes is reshaped."""
+    index, x = node.keywords.get("index"), node.inputs[0]
+    parts = index if isinstance(index, tuple) else (index,)
+    if len(node.inputs) > 1 or not isinstance(x, Node) or any(p not in (None, ..., slice(None)) for p in parts):
+        return None
+    return s.make(np.reshape, (x,), node, node.shape, shape=node.shape)
 
 
 def by_one_number(s: Any, node: Node) -> Operand | None:

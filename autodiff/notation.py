@@ -27,6 +27,7 @@ from .forms import PRODUCT, Text, expression, index_text, named, number
 from .graph import Graph, Node, Variable, leaf, source_of
 from .identities import PATTERNS
 from .modes import anonymous, resumed
+from .moves import repeats
 from .naming import Names, inside_of, live_variables, names_of, terms
 from .primitive import TABLE, Composed
 from .simplify import Simplifier, again
@@ -81,10 +82,9 @@ def rule_formula(
         return named(incoming, style)
     rule = _local_rule(node, found, target, incoming == "1")
     if rule is None:
-        own, other = (
-            own or expression(node, names, style),
-            names.text(target, style) or expression(target, names, style),
-        )
+        if incoming == "1":
+            return None
+        own, other = (names.text(x, style) or expression(x, names, style) for x in (node, target))
         both = f"∂{own}/∂{other}" if style == "unicode" else rf"\frac{{\partial {own}}}{{\partial {other}}}"
         return Text(f"{incoming} · {both}" if style == "unicode" else rf"{incoming} \cdot {both}", PRODUCT, style)
     result, stand_ins = rule
@@ -163,6 +163,26 @@ def _made(
 ) -> tuple[Any, list[Node]]:
     """Run the rules on stand-ins, of small sizes where the formula does not depend on them."""
     sizes = _small_sizes([*inside, *found]) if shrink and all(map(_shrinks, inside)) else {}
+    copies, values = _copied(inside, found, target, sizes)
+    root, source = copies[inside[-1]], copies[target].variable
+    assert source is not None
+    if not root.needs:
+        return None, []
+    incoming = leaf(values[root], Variable(), False)
+    pulled = pull(root, ascent(Stored._of(incoming, values[root])), {source}, record=tensor_of)
+    stand_ins = [incoming, root, *(copies[x] for x in found)]
+    if source not in pulled:
+        return None, stand_ins
+    result = _simple(ascent(pulled[source])._node, stand_ins, last)
+    if sizes and isinstance(result, Node) and _says_sizes(result):
+        return _made(inside, found, target, last, shrink=False)
+    return result, stand_ins
+
+
+def _copied(
+    inside: Sequence[Node], found: Sequence[Node], target: Node, sizes: dict[int, int]
+) -> tuple[dict[Node, Node], dict[Node, Any]]:
+    """Some nodes and their terms again, and values for them: the target alone is a parameter."""
     values: dict[Node, Any] = {}
     copies: dict[Node, Node] = {}
     for x in found:
@@ -170,22 +190,19 @@ def _made(
         copies[x] = leaf(value, Variable(), x is target)
         values[copies[x]] = value
     for x in inside:
-        copy = again(x, tuple(copies.get(y, y) if isinstance(y, Node) else y for y in x.inputs))
-        values[copy] = _filler(x, sizes)
-        copy.shape = np.shape(values[copy])
+        copy = copies[x] = again(x, tuple(copies.get(y, y) if isinstance(y, Node) else y for y in x.inputs))
+        if x.shape is SEVERAL:
+            values[copy] = x.primitive.evaluate(tuple(values.get(y, y) for y in copy.inputs), x.keywords)
+        else:
+            values[copy] = _filler(x, sizes)
+            copy.shape = np.shape(values[copy])
         copy.saved = tuple(_saved(copy, symbol, values) for symbol in copy.rule.saves) if copy.needs else ()
-        copies[x] = copy
-    root = copies[inside[-1]]
-    incoming = leaf(values[root], Variable(), False)
-    if not root.needs:
-        return None, []
-    source = copies[target].variable
-    assert source is not None
-    pulled = pull(root, ascent(Stored._of(incoming, values[root])), {source}, record=tensor_of)
-    gradient = ascent(pulled[source])._node if source in pulled else None
-    stand_ins = [incoming, root, *(copies[x] for x in found)]
-    if gradient is None:
-        return None, stand_ins
+    return copies, values
+
+
+def _simple(gradient: Node, stand_ins: Sequence[Node], last: bool) -> Any:
+    """The gradient as a person would write it, between what came in, the value and its terms."""
+    incoming, root = stand_ins[:2]
     simplifier = Simplifier(stand_ins[last:], primes=False)
     simplifier.derivative = True
     simplifier.became |= {x: x for x in Graph([root]).nodes}
@@ -193,11 +210,10 @@ def _made(
         one = simplifier.make(np.broadcast_to, (1,), root, root.shape, shape=root.shape)
         simplifier.became[incoming] = one if root.shape else 1
     result = simplifier.all([gradient])[gradient]
-    if simplifier.sees(result, np.broadcast_to):
-        result = result.inputs[0]  # what a sum gives back to each of its terms
-    if sizes and isinstance(result, Node) and _says_sizes(result):
-        return _made(inside, found, target, last, shrink=False)
-    return result, stand_ins
+    if simplifier.sees(result, np.broadcast_to):  # what a sum gives back to each of its terms
+        while repeats(simplifier, result):
+            result = result.inputs[0]
+    return result
 
 
 def _says_sizes(result: Node) -> bool:

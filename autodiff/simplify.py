@@ -169,7 +169,7 @@ class Simplifier:
         if self.sees(x, np.square):
             return 2
         power = self.sees(x, operator.pow) or self.sees(x, np.power)
-        return x.inputs[1] if power and x.inputs[1] in (2, 3, 4) else 0
+        return int(x.inputs[1]) if power and x.inputs[1] in (2, 3, 4) else 0
 
     def rebuilt(self, product: Product, like: Node) -> Operand:
         """The simplest node of a product, of the shape of `like`."""
@@ -262,8 +262,9 @@ def again(node: Node, inputs: tuple[Operand, ...]) -> Node:
     """The call of a node, of other inputs."""
     new = node_of(node.primitive, inputs, node.keywords, None)
     new.shape, new.dtype, new.name, new.site = node.shape, node.dtype, node.name, node.site
-    own = getattr(node.rule, "rule", node.rule)  # without the functions that look at gradients
-    _connect(new, _Remade(own, node, inputs) if node.needs and own.push is None else None)
+    if node.needs:  # the sign of a real number, say, needs nothing of it
+        own = getattr(node.rule, "rule", node.rule)  # without the functions that look at gradients
+        _connect(new, _Remade(own, node, inputs) if own.push is None else None)
     return new
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,14 @@ class CompiledStep:
         ]
         self.compiled: Any = compile(self.update, backend, numbers=("lr", "state"))
         self.known: dict[Any, _Prepared] = {}
-        self.ready: _Prepared | None = None  # the latest one, if it has the parameters
         self.changes: int = -1
+        # Between steps a program has the parameters' arrays, as long as nobody looks at them:
+        self.holder: _Prepared | None = None
+        self.bound: Any = None  # its program with all but X and y
+        self.loan: Any = None
+        self.rate: float = optimizer.lr
+        self.seen: int = -1
+        self.calls: list[Callable[..., Any]] = []  # the step, unless a thread is using it
 
     def update(self, X: Any, y: Any, lr: float, version: Any, **state: Any) -> Any:
         """One update as a function: the loss before it, the new values of parameters, the optimizer's new state."""
@@ -57,12 +64,18 @@ class CompiledStep:
             states.append(its)
         return loss, new, states, prediction.shape
 
-    def __call__(self, X: Array, y: Array) -> float:
-        ready = self.ready
-        if ready is not None and ready.loan.open and ready.rate == self.optimizer.lr and self.changes == CHANGES[0]:
-            loss = ready.quick(X, y)
-            if loss is not None:
-                return loss
+    def step(self, X: Any, y: Any) -> float:
+        """One update; the loss before it."""
+        calls = self.calls
+        if calls and self.loan.open and self.seen == CHANGES.anything:
+            call = calls.pop()
+            try:
+                return call(X, y)
+            except (TypeError, ValueError):  # X and y are of another kind than before
+                pass
+            finally:
+                calls.append(call)
+        X, y = _plain(X), _plain(y)
         prepared = self._prepared(X, y)
         if prepared.checks:
             check(self.loss, y, prepared.prediction)
@@ -70,15 +83,30 @@ class CompiledStep:
 
     def _prepared(self, X: Array, y: Array) -> _Prepared:
         """The program for arrays of such kinds, with the model and the optimizer as they are."""
-        if self.changes != CHANGES[0]:
+        if self.changes != CHANGES.structure:
             self.known.clear()
-            self.ready = None
         kind = (X.shape, y.shape, X.dtype, y.dtype, X.strides, y.strides)
         prepared = self.known.get(kind)
         if prepared is None or not prepared.fits():
-            prepared = self.known[kind] = _Prepared(self, X, y, kind)
-            self.changes = CHANGES[0]
+            prepared = self.known[kind] = _Prepared(self, X, y)
+            self.changes = CHANGES.structure
         return prepared
+
+    def borrow(self, prepared: _Prepared, X: Array, y: Array) -> Any:
+        """A program with all but X and y, for this step and the next ones."""
+        known = self.holder is prepared and self.calls and self.loan.open and self.rate == self.optimizer.lr
+        if not known:
+            self.release()
+            self.bound, self.loan = prepared.program.borrow(X, y, self.optimizer.lr)
+            self.holder, self.rate, step = prepared, self.optimizer.lr, self.bound.step
+            self.calls = [functools.partial(prepared.checked, step) if prepared.checks else step]
+        self.seen = CHANGES.anything
+        return self.bound
+
+    def release(self) -> None:
+        """Hold the parameters' arrays no longer."""
+        self.holder = self.bound = self.loan = None
+        self.calls = []
 
     def run(self, X: Array, y: Array, epochs: int, size: int, rng: np.random.Generator, sums: bool) -> list[float]:
         """The losses of some epochs, in minibatches of `size` that `rng` shuffles; machine code has the loop inside."""
@@ -88,7 +116,7 @@ class CompiledStep:
             whole = len(X) // size * size
             parts = [(loss, size) for loss in self._swept(X, y, order[:whole], size)]
             if whole < len(X):
-                parts.append((self(X[order[whole:]], y[order[whole:]]), len(X) - whole))
+                parts.append((self.step(X[order[whole:]], y[order[whole:]]), len(X) - whole))
             losses.append(sum((1.0 if sums else count / len(X)) * loss for loss, count in parts))
         return losses
 
@@ -101,7 +129,7 @@ class CompiledStep:
                 check(self.loss, y, prepared.prediction)
                 losses += prepared.repeat(X, y, min(epochs - len(losses), CHUNK))
             else:
-                losses.append(self(X, y))
+                losses.append(self.step(X, y))
         return losses
 
     def _swept(self, X: Array, y: Array, order: Array, size: int) -> list[float]:
@@ -113,7 +141,7 @@ class CompiledStep:
             if prepared.loops:
                 check(self.loss, y, (len(y), *prepared.prediction[1:]))
                 return losses + prepared.sweep(X, y, order, *first)
-            losses.append(self(*first))
+            losses.append(self.step(*first))
             order = order[size:]
         return losses
 
@@ -137,31 +165,34 @@ class CompiledStep:
 class _Prepared:
     """The program for one kind of X and y: where its arguments come from, and where its results go."""
 
-    def __init__(self, step: CompiledStep, X: Array, y: Array, kind: Any) -> None:
-        optimizer, self.step, self.kind = step.optimizer, step, kind
-        self.optimizer = optimizer
-        self.state = optimizer.state
-        self.sizes = [len(own) for own in self.state]
+    def __init__(self, step: CompiledStep, X: Array, y: Array) -> None:
+        optimizer = step.optimizer
+        self.step: CompiledStep = step
+        self.optimizer: Optimizer = optimizer
+        self.state: list[Any] = optimizer.state
+        self.sizes: list[int] = [len(own) for own in self.state]
         places = step.state()
-        self.inputs = list(places.values())
-        self.counters = [(own, key) for name, (own, key) in places.items() if name == key]  # one for all parameters
+        self.inputs: list[Any] = list(places.values())
+        self.counters: list[Any] = [
+            places[name] for name in places if name == places[name][1]
+        ]  # one for all parameters
         given = {name: own[key] for name, (own, key) in places.items()}
-        self.needs = [parameter.requires_grad for parameter in optimizer.parameters]
+        self.needs: list[bool] = [parameter.requires_grad for parameter in optimizer.parameters]
         step.compiled.renewal = self._renewal
-        program = self.program = step.compiled.prepare(X, y, optimizer.lr, (CHANGES[1], step.mode()), **given)
-        self.checks = step.loss in CHECKED
-        _, new, states, self.prediction = program.trace.results
-        self.targets = [(p, slot) for p, slot in zip(optimizer.parameters, new, strict=True) if slot is not None]
+        mode = CHANGES.substance, step.mode()
+        self.program: Any = step.compiled.prepare(X, y, optimizer.lr, mode, **given)
+        self.checks: bool = step.loss in CHECKED
+        _, new, states, prediction = self.program.trace.results
+        self.prediction: Any = prediction
+        pairs = zip(optimizer.parameters, new, strict=True)
+        self.targets: list[Any] = [(parameter, slot) for parameter, slot in pairs if slot is not None]
         entries = [
             (own, key, value)
             for own, values in zip(optimizer.state, states, strict=True)
             for key, value in values.items()
         ]
-        self.outputs = [entry for entry in entries if type(entry[2]) not in (int, float)]  # slots among the results
-        self.first = [entry for entry in entries if type(entry[2]) in (int, float)]
-        self.calls: list[Any] = []  # the program with all but X and y, unless a call is using it,
-        self.loan: Any = None  # as long as nobody looks at the parameters,
-        self.rate = optimizer.lr  # and with this rate
+        self.outputs: list[Any] = [entry for entry in entries if type(entry[2]) not in (int, float)]  # slots
+        self.first: list[Any] = [entry for entry in entries if type(entry[2]) in (int, float)]
 
     def _renewal(self, trace: Any) -> tuple[dict[int, int], int | None]:
         """Which arguments of the program its results are written to: the parameters, and the optimizer's own arrays.
@@ -190,39 +221,34 @@ class _Prepared:
         return [parameter._node.needs for parameter in optimizer.parameters] == self.needs
 
     def __call__(self, X: Array, y: Array) -> float:
-        if self.program.borrows and not self.first:
-            self._borrow(X, y)
-            loss = self.quick(X, y)
-            if loss is not None:
-                return loss
+        if self.borrows:
+            return self.step.borrow(self, X, y)(X, y)
         found = self.program.code.call(X, y, *self._own())
         self._keep(found)
         return float(found[0])
 
-    def _borrow(self, X: Array, y: Array) -> None:
-        """Give the program all but X and y."""
-        call, self.loan = self.program.borrow(X, y, self.optimizer.lr)
-        self.calls, self.rate, self.step.ready = [call], self.optimizer.lr, self
+    def checked(self, step: Callable[..., Any], X: Array, y: Array) -> Any:
+        """A step, where targets are checked."""
+        check(self.step.loss, y, self.prediction)
+        return step(X, y)
 
-    def quick(self, X: Array, y: Array) -> float | None:
-        """The loss, and new values in the arrays that are lent; None for an X and y of another kind."""
-        if (X.shape, y.shape, X.dtype, y.dtype, X.strides, y.strides) != self.kind:
-            return None
-        if self.checks:
-            check(self.step.loss, y, self.prediction)
-        call = self.calls.pop()
-        (loss,) = call(X, y)
-        self.calls.append(call)
-        return float(loss)
+    @property
+    def borrows(self) -> bool:
+        """Whether only X and y change from step to step."""
+        return self.program.borrows and not self.first
 
     def repeat(self, X: Array, y: Array, times: int) -> list[float]:
         """As many steps, in one call of machine code."""
+        if self.borrows:
+            return self.step.borrow(self, X, y).repeat(times, X, y).tolist()
         losses, found = self.program.code.repeat(times, X, y, *self._own())
         self._keep(found)
         return losses.tolist()
 
     def sweep(self, X: Array, y: Array, order: Array, *first: Array) -> list[float]:
         """A step on each minibatch, in one call of machine code; `first` is like each of them."""
+        if self.borrows:
+            return self.step.borrow(self, *first).sweep(order, X, y, len(first[0])).tolist()
         losses, found = self.program.code.sweep(order, X, y, *first, *self._own())
         self._keep(found)
         return losses.tolist()
@@ -234,6 +260,7 @@ class _Prepared:
 
     def _own(self) -> list[Any]:
         """The program's arguments beside X and y."""
+        self.step.release()
         return [self.optimizer.lr, *[own[key] for own, key in self.inputs], *self.program.found_outside()]
 
     def _keep(self, found: Any) -> None:
@@ -251,8 +278,6 @@ def _detached(value: Any) -> Any:
     return value.detach() if isinstance(value, Tensor) else value
 
 
-def plain_arrays(X: Any, y: Any) -> tuple[Array, Array]:
-    """X and y as arrays that a program takes."""
-    if type(X) is np.ndarray and type(y) is np.ndarray:
-        return X, y
-    return tuple(x.numpy() if isinstance(x, Tensor) else np.asarray(x) for x in (X, y))  # type: ignore[return-value]
+def _plain(x: Any) -> Array:
+    """X or y as an array that a program takes."""
+    return x.numpy() if isinstance(x, Tensor) else np.asarray(x)

@@ -17,7 +17,27 @@ from autodiff import Tensor
 __library__ = True  # its variables are no names that a user knows
 
 
-CHANGES = [0, 0]  # how often any module or optimizer was changed, and how often in more than its mode
+class Changes:
+    """How often any module or optimizer was changed: in anything, in more than its learning rate (then a compiled step
+    looks at what it has prepared), in more than its mode and state too (then it is recorded again)."""
+
+    __slots__ = ("anything", "structure", "substance")
+
+    anything: int
+    structure: int
+    substance: int
+
+    def __init__(self) -> None:
+        self.anything = self.structure = self.substance = 0
+
+    def note(self, structure: bool, substance: bool) -> None:
+        """Something was changed."""
+        self.anything += 1
+        self.structure += structure
+        self.substance += substance
+
+
+CHANGES = Changes()
 
 
 class Parameter(Tensor):
@@ -72,8 +92,7 @@ class Module:
             )
         adopt(name, value)
         super().__setattr__(name, value)
-        CHANGES[0] += 1
-        CHANGES[1] += name != "training"
+        CHANGES.note(True, name != "training")
 
     # --- what it is made of -------------------------------------------------------------------------------------------
 

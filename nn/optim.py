@@ -41,9 +41,7 @@ class Optimizer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, self._checked(name, value))
-        if name != "lr":
-            CHANGES[0] += 1
-            CHANGES[1] += name != "state"
+        CHANGES.note(name != "lr", name not in ("lr", "state"))
 
     def direction(self, gradient: Array, state: State) -> Array:
         """What to subtract, before the learning rate; `state` is this parameter's own, empty at first."""

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Tensor, anonymous, constant, no_grad
 from nn._check import plain, whole
-from nn.compiled import CompiledStep, plain_arrays
+from nn.compiled import CompiledStep
 from nn.init import Seed, generator
 from nn.losses import SUMS, Loss, find_loss
 from nn.module import Module
@@ -58,8 +58,8 @@ class TrainStep:
         self.compiled: CompiledStep | None = CompiledStep(model, self.loss, optimizer, compile) if compile else None
 
     def __call__(self, X: ArrayLike | Tensor, y: ArrayLike | Tensor) -> float:
-        if self.compiled:
-            return self.compiled(*plain_arrays(X, y))
+        if self.compiled is not None:
+            return self.compiled.step(X, y)
         self.optimizer.zero_grad()
         with anonymous():  # nobody sees this graph
             loss = self.loss(self.model(_data(X, "X")), _data(y, "y"))

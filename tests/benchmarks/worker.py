@@ -18,7 +18,12 @@ from tests.benchmarks.workloads import Array, Workload, real
 
 PINNED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # some machines pin old kernels with these
 THREADS = (
-    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPROC",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NPROC",
 )  # fmt: skip; the last one is what JAX asks
 
 ROOT = Path(__file__).parents[2]

@@ -91,6 +91,13 @@ class Network:
         """Whether the loss has no derivative where the user stands, so that a derivation must be judged beside it."""
         return getattr(self.cases_module, "AT_KINK", False)
 
+    def wrong(self, call: Call, seed: int) -> list[str]:
+        """The parameters whose gradients are wrong in a call, by difference quotients of the user's own loss."""
+        rng = np.random.default_rng(seed)
+        if self.at_kink:
+            call = moved(call, mapped(lambda w: w + rng.normal(size=np.shape(w)), parameters(call)))
+        return wrong(call, rng, *self.precision)
+
     def cases(self) -> Iterator["Case"]:
         """The user's file as it is, and with each of its edits."""
         unchanged = Right(note=getattr(self.cases_module, "NOTE", ""))
@@ -134,10 +141,7 @@ class Case:
 
     def is_wrong(self, seed: int) -> list[str]:
         """The parameters whose gradients are wrong, by difference quotients of the user's own loss."""
-        call, rng = self.call(seed), np.random.default_rng(seed)
-        if self.network.at_kink:
-            call = moved(call, mapped(lambda w: w + rng.normal(size=np.shape(w)), parameters(call)))
-        return wrong(call, rng, *self.network.precision)
+        return self.network.wrong(self.call(seed), seed)
 
 
 def imported(name: str, path: Path) -> ModuleType:

@@ -52,6 +52,12 @@ def test_a_fix_is_tried(judged):
     assert judged(fix="not Python").fix_wrong
 
 
+def test_a_line_too_many_is_mended_by_a_comment(judged):
+    twice = next(case for case in cases() if str(case).startswith("sample_loop") and case.edit.new.count("gc +=") == 2)
+    assert not judged(twice, fix="# gc += hidden_deltas").fix_wrong
+    assert judged(twice, fix="# gb += hidden_deltas").fix_wrong
+
+
 def test_a_wrong_verdict_on_a_right_derivation_is_a_false_alarm(judged):
     right = next(CASE.network.cases())
     rates = Rates((judged(right), judged(right, verdict="right", notes=["the sum of it was checked"])))

@@ -1,5 +1,8 @@
 """Every mistake of the notebook is found and named, and its derivation is right."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from examples import verify_by_hand
@@ -48,3 +51,14 @@ def test_the_reports_are_saved_as_a_page(tmp_path, capsys):
     page = (tmp_path / "new" / "verified.html").read_text(encoding="utf-8")
     assert page.count("<h2>") == len(verify_by_hand.STORIES)
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 120
+
+
+def test_the_readme_shows_the_reports(capsys):
+    """But for how many digits agree, which is the machine's."""
+    verify_by_hand.main([])
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = next(block for block in re.findall(r"```console\n(.*?)```", readme, re.DOTALL) if "∂L" in block)
+    said, shown = (
+        re.sub(r"[\d.]+(?=e-| digits)|(?<=e-)\d+", "#", text).strip() for text in (capsys.readouterr().out, shown)
+    )
+    assert said == shown, "paste what examples/verify_by_hand.py prints"

@@ -11,6 +11,7 @@ import pytest
 
 import autodiff as ad
 import nn
+from autodiff.readers.compiling import kept
 
 numba = pytest.importorskip("numba")
 
@@ -95,20 +96,23 @@ def test_numba_is_near(optimizer, loss, dtype):
         np.testing.assert_allclose(one, other, rtol=0, atol=scale * (1e-11 if dtype is float else 2e-4))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(float, marks=exhaustive)])
 @pytest.mark.parametrize(
     "activation",
     [name if name == "sigmoid" else pytest.param(name, marks=exhaustive) for name in nn.layers.ACTIVATIONS],
 )
-def test_one_numba_step_from_equal_weights(activation):
-    model = network(activation)
-    optimizer = nn.SGD(model.parameters(), 0.1)
-    step = nn.TrainStep(model, nn.cross_entropy, optimizer, compile="numba")
-    other = network(activation)
-    eager = nn.TrainStep(other, nn.cross_entropy, nn.SGD(other.parameters(), 0.1))
-    for _ in range(20):
+def test_numba_steps_along_a_training(activation, dtype):
+    """A hundred steps, each from weights that are equal to the bit; then a loss curve of a thousand."""
+    model, other = network(activation, dtype), network(activation, dtype)
+    step = nn.TrainStep(model, nn.cross_entropy, nn.SGD(model.parameters(), 0.05), compile="numba")
+    eager = nn.TrainStep(other, nn.cross_entropy, nn.SGD(other.parameters(), 0.05))
+    x = X.astype(dtype)
+    for _ in range(100):
         other.load_state_dict(model.state_dict())
-        assert step(X, labels) == pytest.approx(eager(X, labels), rel=1e-13)
-        assert_close([p.numpy() for p in model.parameters()], [p.numpy() for p in other.parameters()])
+        assert step(x, labels) == pytest.approx(eager(x, labels), rel=1e-13 if dtype is float else 1e-5)
+        assert_close([p.numpy() for p in model.parameters()], [p.numpy() for p in other.parameters()], dtype)
+    other.load_state_dict(model.state_dict())
+    np.testing.assert_allclose(step.run(x, labels, 1000), eager.run(x, labels, 1000), rtol=0.01)
 
 
 @pytest.mark.parametrize("backend", [None, "numpy", pytest.param("numba", marks=exhaustive)])
@@ -123,6 +127,7 @@ def test_run_is_fit(backend, batch_size, optimizer):
     assert_close([p.numpy() for p in model.parameters()], weights) if backend != "numba" else None
 
 
+@pytest.mark.exhaustive
 def test_the_loop_inside_machine_code():
     """On all data at once: two programs, the first step's and that of all others."""
     models = [network(sizes=(6, 4)), network(sizes=(6, 4))]
@@ -235,33 +240,74 @@ print(sum(f.latest.code.module.step.stats.cache_hits.values()))
 """
 
 
-def process(folder):
-    env = os.environ | {"AUTODIFF_CACHE_DIR": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
+def process(folder, **variables):
+    env = os.environ | {"AUTODIFF_CACHE_DIR": str(folder), "PYTHONPATH": str(Path(__file__).parents[2])} | variables
     return subprocess.Popen([sys.executable, "-c", PROGRAM], env=env, stdout=subprocess.PIPE, text=True)
 
 
-def test_the_cache_survives_processes_kills_and_damage(tmp_path):
+def hits(running):
+    """How many functions a process has found in the cache."""
+    found = running.communicate()[0]
+    assert running.returncode == 0
+    return int(found)
+
+
+@pytest.mark.exhaustive
+def test_the_cache_survives_processes_and_kills(tmp_path):
     for each in [process(tmp_path), process(tmp_path)]:
-        each.communicate()
-        assert each.returncode == 0
-    again = process(tmp_path)
-    assert again.communicate()[0].strip() == "1"
+        hits(each)
+    assert hits(process(tmp_path)) == 1
     killed = process(tmp_path)
     killed.kill()
     killed.communicate()
-    for file in tmp_path.rglob("*.nb*"):
-        file.write_bytes(file.read_bytes()[:20])
-    damaged = process(tmp_path)
-    damaged.communicate()
-    assert damaged.returncode == 0
+    assert hits(process(tmp_path)) == 1
 
 
-def test_without_a_folder_to_write_to(tmp_path):
+@pytest.mark.exhaustive
+def test_each_kind_of_processor_has_its_own(tmp_path):
+    hits(process(tmp_path))
+    assert hits(process(tmp_path, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="")) == 0
+    assert hits(process(tmp_path)) == 1
+
+
+def kept_function(tmp_path, monkeypatch):
+    """A function that is compiled, or loaded again from a folder, and what its dispatcher counts."""
+    monkeypatch.setenv("AUTODIFF_CACHE_DIR", str(tmp_path))
+    kept.load.cache_clear()
+    f = ad.compile(lambda x: np.sum(x * 2 + 1), backend="numba")
+    assert f(np.array([0.5, 1.0])) == 5
+    return f.latest.code.module.step.stats
+
+
+def test_a_damaged_cache_is_made_again(tmp_path, monkeypatch):
+    kept_function(tmp_path, monkeypatch)
+    assert kept_function(tmp_path, monkeypatch).cache_hits
+    for damage in (lambda data: data[:20], lambda data: data[:-200] + bytes(200), lambda data: b""):
+        for file in tmp_path.rglob("*.nb*"):
+            file.write_bytes(damage(file.read_bytes()))
+        assert not kept_function(tmp_path, monkeypatch).cache_hits
+    for file in tmp_path.rglob("step_*.py"):
+        file.write_text("raise SystemExit")
+    kept_function(tmp_path, monkeypatch)
+
+
+def test_a_full_disk(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(numba.core.caching.IndexDataCacheFile, "save", full)
+    kept_function(tmp_path, monkeypatch)
+    monkeypatch.setattr(kept.tempfile, "mkstemp", full)
+    kept_function(tmp_path / "other", monkeypatch)
+
+
+def test_without_a_folder_to_write_to(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.write_text("no folder")
-    alone = process(file)
-    alone.communicate()
-    assert alone.returncode == 0
+    kept_function(file, monkeypatch)
+    monkeypatch.setattr(numba.core.caching._CacheLocator, "ensure_cache_path", lambda _: 1 / 0)
+    monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
+    kept_function(tmp_path, monkeypatch)
 
 
 def test_what_numba_lacks_is_called_as_numpy():
@@ -318,7 +364,7 @@ def test_parameters_of_equal_names_and_counters_that_part():
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=exhaustive)])
 def test_dropout_draws_afresh_in_eager_order(backend):
     histories = []
     for each in (None, backend):

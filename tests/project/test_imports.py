@@ -1,6 +1,7 @@
 """Imports run one way: a module stands on what is above it in this list, and on nothing else of the house."""
 
 import ast
+import subprocess
 import sys
 from graphlib import TopologicalSorter
 from importlib.util import resolve_name
@@ -122,3 +123,16 @@ def test_users_of_the_engine_use_its_public_names(path):
     }
     assert used <= public
     assert {module for module, _ in imports(path) if module.startswith("autodiff.")} <= {"autodiff.errors"}
+
+
+def test_readers_are_imported_when_they_are_first_asked_for():
+    """Most programs need none, and an import should take no longer than it must."""
+    code = (
+        "import sys, autodiff as ad\n"
+        "loaded = lambda: {name.split('.')[2] for name in sys.modules if name.startswith('autodiff.readers.')}\n"
+        "assert not loaded() and set(ad.__all__) <= set(dir(ad))\n"
+        "from autodiff import explain\n"
+        "assert loaded() and 'verifying' not in loaded()\n"
+        "assert ad.verify is ad.verify and 'verifying' in loaded() and not hasattr(ad, 'nothing')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

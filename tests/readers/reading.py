@@ -25,8 +25,9 @@ NUMBER = re.compile(r"\d+\.?\d*(e[+-]?\d+)?j?|∞|π")
 WORD = re.compile(r"[^\W\d][\w.′]*")
 FUNCTIONS = {
     "σ": ad.sigmoid, "σ′": lambda z: ad.sigmoid(z) * (1 - ad.sigmoid(z)), "relu": ad.relu, "softplus": ad.softplus,
-    "logsumexp": ad.logsumexp, "softmax": ad.softmax, "log_softmax": ad.log_softmax,
-    "cast": lambda x, dtype: x.astype(dtype), "put": lambda x, y, index: put(np.asarray(x), y, (), index), "identity": lambda x: x, "conj": np.conj, "abs": np.abs, "part": part,
+    "logsumexp": ad.logsumexp, "softmax": ad.softmax, "log_softmax": ad.log_softmax, "conj": np.conj, "abs": np.abs,
+    "cast": lambda x, dtype: x.astype(dtype), "put": lambda x, y, index: put(np.asarray(x), y, (), index),
+    "identity": lambda x: x, "part": part,
 }  # fmt: skip
 
 

@@ -109,14 +109,32 @@ def test_the_source_and_the_program_give_the_same_bits():
     all_same(namespace["with_buffers"]()(W1, W2, X, y), [loss, *gradients])
 
 
-def test_the_source_passes_ruff(tmp_path):
-    file = tmp_path / "source.py"
-    file.write_text(seed_step().source)
-    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F,W,I,B,UP", "--line-length", "120"]
-    found = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+def ruff(folder):
+    """What ruff finds in the files of a folder."""
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F,W,I,UP", "--line-length", "120"]
+    found = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
     if "No module named ruff" in found.stderr:
         pytest.skip("ruff is not installed")
-    assert found.returncode == 0, found.stdout
+    return found.stdout.replace("All checks passed!", "").strip()
+
+
+def test_sources_run_alone_and_pass_ruff(tmp_path, request):
+    """Of every row: the gradients too, with nothing but NumPy."""
+    (tmp_path / "seed.py").write_text(seed_step().source)
+    for function in EVERY[:: 1 if request.config.getoption("--exhaustive") else 6]:
+        for call in reached(function)[:1]:
+            compiled = ad.compile(outputs_and_gradients(call))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                results = [x for x in compiled(*call.arrays) if isinstance(x, np.ndarray)]
+                if len(compiled.latest.captured) or len(compiled.latest.trace.outputs) != len(results):
+                    continue
+                namespace = {}
+                exec(compiled.source, namespace)
+                found = namespace["function"](*call.arrays, *compiled.latest.code.outside.values())
+            all_same(found if isinstance(found, tuple) else (found,), results)
+            (tmp_path / f"source_{name_of(function)}.py").write_text(compiled.source)
+    assert not ruff(tmp_path)
 
 
 # --- every row --------------------------------------------------------------------------------------------------------
@@ -133,6 +151,12 @@ def outputs_and_gradients(call):
         return [*outputs, *pulled(outputs, [tensors[i] for i in wanted], cotangents(outputs))] if wanted else outputs
 
     return function
+
+
+def reached(function):
+    """Calls of a function that are recorded."""
+    calls = [call for call in examples(function, COUNT) if call.reached]
+    return [call for call in calls if call.dispatches(call.differentiable or range(len(call.arrays)))]
 
 
 def near(x, k):
@@ -152,9 +176,7 @@ UNTRACED |= {"histogram_bin_edges", "repeat", "place", "polyfit"}
 @pytest.mark.parametrize("function", EVERY, ids=name_of)
 def test_each_row(function):
     """Value and gradients, at inputs that were not traced."""
-    for call in examples(function, COUNT)[::3]:
-        if not call.reached or not call.dispatches(call.differentiable or range(len(call.arrays))):
-            continue
+    for call in reached(function)[::3]:
         eager = outputs_and_gradients(call)
         compiled = ad.compile(eager)
         try:

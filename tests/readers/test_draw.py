@@ -209,6 +209,103 @@ def test_only_tensors_are_drawn(what):
         ad.draw()
 
 
+def rules(drawing):
+    """The backward rule of each card, by its name."""
+    return dict(re.findall(r"∂[^/ ]+/∂(\S+) \+?= (.*)", str(drawing)))
+
+
+def test_a_sigmoid_has_its_sign():
+    """A helper that is given a product: the card before σ is the product."""
+    W1 = ad.Tensor(np.ones((2, 1)))
+    yHat = sigmoid(X @ W1)
+    loss = np.sum(np.exp(-yHat))
+    text = str(ad.draw(loss))
+    assert "z₁ = X @ W₁ " in text
+    assert "ŷ = σ(z₁) " in text
+    assert "loss = Σ exp(−ŷ) " in text
+
+
+def test_rules_are_called_by_the_name_of_the_output():
+    """As `explain` does."""
+    w = ad.Tensor([1.0, 2.0])
+    h = np.tanh(w)
+    J = np.sum(h)
+    J.backward()
+    assert rules(ad.draw(J)) == {"w": "∂J/∂h ⊙ (1 − h²)", "h": "1"}
+    assert "∂L/∂w = ∂L/∂h" in str(ad.draw(J, h))
+
+
+def test_what_carries_no_gradient_is_in_no_rule():
+    x = ad.Tensor([1.0, -2.0])
+    loss = np.sum(np.sign(x) * x)
+    loss.backward()
+    assert rules(ad.draw(loss)) == {"x": "sign(x)"}
+
+
+def test_a_rule_of_a_repetition_is_one_of_several_terms():
+    w = ad.Tensor(0.5)
+    x = 1.0
+    for _ in range(500):
+        x = x * w + 0.1
+    x.backward()
+    assert rules(ad.draw(x))["w"] == "∂x₅₀₀/∂x₁ + x₄₉₉ + …"
+
+
+def test_leaves_outside_a_box_do_not_cut_it_in_two():
+    W, x = ad.Tensor(np.eye(2)), ad.constant([1.0, 2.0], name="x")
+    h = np.tanh(W @ x)
+    loss = h @ h
+    loss.backward()
+    drawing = ad.draw(loss)
+    assert str(drawing).count("┌ layer 1") == 1
+    assert rules(drawing)["h"] == "2 · h"
+
+
+def test_a_penalty_takes_no_parameter_out_of_its_layer():
+    W = ad.Tensor(np.ones((2, 1)))
+    p = X @ W
+    loss = np.sum((p - y) ** 2) + 0.1 * np.sum(W**2)
+    lines = str(ad.draw(loss)).splitlines()
+    (box,) = (i for i, line in enumerate(lines) if "┌ layer 1" in line)
+    assert lines[box + 1].startswith(" │ W  param")
+
+
+def test_parameters_of_a_list_are_numbered_as_their_layers():
+    weights = [ad.Tensor(np.ones((2, 2))) for _ in range(3)]
+    a = np.ones((1, 2))
+    for W in weights:
+        z = a @ W
+        a = np.tanh(z)
+    loss = np.sum(a)
+    text = str(ad.draw(loss))
+    assert "z₁ = a₀ @ W₁" in text
+    assert "z₃ = a₂ @ W₃" in text
+
+
+def test_rules_of_matrices_checkpoints_complex_values_and_parts():
+    x = ad.Tensor(np.eye(2) * 2, name="x")
+    d = np.linalg.det(x)
+    i = np.linalg.inv(x)
+    loss = d * 3 + np.sum(i)
+    loss.backward()
+    assert rules(ad.draw(loss))["x"].endswith(" − iᵀ @ ∂L/∂i @ iᵀ")
+    w = ad.Tensor(np.eye(2), name="w")
+    f = ad.checkpoint(lambda h: np.tanh(h @ w))
+    h = f(f(ad.Tensor([[1.0, 2.0]], name="v")))
+    loss = np.sum(h)
+    loss.backward()
+    assert rules(ad.draw(loss))["v"] == "(∂L/∂z₁ ⊙ (1 − tanh(v @ w)²)) @ wᵀ"
+    z = ad.Tensor([1.0 + 2j], name="z")
+    u = np.exp(1j * z)
+    loss = np.sum(np.real(u))
+    loss.backward()
+    assert rules(ad.draw(loss))["z"] == "∂L/∂u ⊙ conj(u) · (−1j)"
+    a, b = np.split(ad.Tensor([1.0, 2.0], name="c"), 2)
+    loss = np.sum(a * b)
+    loss.backward()
+    assert rules(ad.draw(loss))["a"] == "b"
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 ENGINES = {"dot": shutil.which("dot"), "graphviz-pure": next((c[0] for c in layout.commands() if "pure" in c[0]), None)}

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import subprocess
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -21,7 +22,7 @@ HOSTILE = [
     "&", "javascript:alert(1)", "\0", "a\nb\r\nc", "\t", "x" * 10_000, "🦊" * 70, "שלום", "abc\u202edef", "\ud800",
     "\x1b[31m", "</script><script>alert(1)</script>", "]]>", "-->", "<!--", "<>", "<table>", "{x|y}", "%s {0} ${y}",
     "성적", "\ufffe", "a -> b", "digraph", "cluster_b0", "c0", "[]", ";", "=", "= 1", "", " ", "\u2028", "\x85",
-    "a.b.c.d", ".", "a" + ".a" * 50,
+    "a.b.c.d", ".", "]", "[", "a" + ".a" * 50,
 ]  # fmt: skip
 texts = st.one_of(st.sampled_from(HOSTILE), st.text(), st.lists(st.sampled_from(HOSTILE)).map("".join))
 
@@ -136,7 +137,9 @@ def test_the_page_is_whole(names):
 def test_the_text_is_one_line_for_each_card(names):
     drawing = drawing_of(names)
     lines = str(drawing).splitlines()
-    assert len(lines) == 3 + len(drawing._picture.cards) + len(drawing._picture.boxes)
+    opened = [line for line in lines if re.match("[ │]*┌ ", line)]  # a module that is used again is opened again
+    assert len(lines) == 3 + len(drawing._picture.cards) + len(opened)
+    assert len(opened) >= len(drawing._picture.boxes)
     assert "\x1b" not in str(drawing)
     assert "\u202e" not in str(drawing)
 

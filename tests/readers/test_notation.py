@@ -68,6 +68,26 @@ def test_values_that_are_written_to():
     assert [name for name in named(np.sum(scaled)) if name[0] in "sz"] == ["z1", "z2", "z3", "scaled"]
 
 
+def test_python_s_sum_makes_one_value():
+    total = sum(ad.Tensor([1.0, 2.0]) for _ in range(5))
+    assert named(total) == {"total": total._node}
+    for _ in range(2):
+        total = total + 1
+    assert {"total1", "total2", "total3"} == set(named(total))
+
+
+def test_private_attributes_and_modules_in_modules():
+    self = type("Self", (), {})()
+    self._W = ad.Tensor(np.eye(2))
+    h = X @ self._W
+    assert set(named(h)) == {"X", "W", "h"}
+    names = ("0.0.weight", "1.norm.weight", "encoder.0.weight", "what", "z_dot", "vBar2")
+    assert [written(name) for name in names] == [
+        "weight₀.₀", "norm.weight₁", "encoder.0.weight", "what", "ż", "v̄₂",
+    ]  # fmt: skip
+    assert written("0.1.weight", "latex") == r"\mathrm{weight}_{0.1}"
+
+
 def test_lambdas_and_functions_that_return_at_once():
     square = lambda x: x * x  # noqa: E731
     x = ad.Tensor([1.0, 2.0])

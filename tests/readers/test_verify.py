@@ -12,6 +12,8 @@ import pytest
 
 import autodiff as ad
 from autodiff.errors import GradientError
+from tests.benchmarks.verifying import CASES as TIMES
+from tests.benchmarks.verifying import milliseconds
 
 rng = np.random.default_rng(0)
 X, Y, W = rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), rng.normal(size=(3, 2))
@@ -372,7 +374,7 @@ def test_the_global_that_a_function_fills():
 def test_a_loss_of_several_results_on_the_way():
     def step(W):
         s = np.linalg.svd(X @ W, compute_uv=False)
-        u, s2, vt = np.linalg.svd(X @ W, full_matrices=False)
+        u, _, vt = np.linalg.svd(X @ W, full_matrices=False)
         return np.sum(s), X.T @ (u @ vt)
 
     assert ad.verify(step, W).ok
@@ -498,3 +500,58 @@ def test_an_error_of_the_search_does_not_take_the_verdict_away(monkeypatch):
     report = ad.verify(doubled, W)
     assert report.verdict == "wrong"
     assert "ZeroDivisionError" in report.notes[-1]
+
+
+def test_where_the_users_error_was_raised():
+    def step(W):
+        r = X @ W
+        return np.sum(r) / 0, [].pop()
+
+    with pytest.raises(IndexError) as raised:
+        ad.verify(step, W)
+    line = step.__code__.co_firstlineno + 2
+    assert raised.value.__notes__ == [f"raised at {__file__}:{line}, in step"]
+
+
+def test_a_loss_that_does_not_change_with_a_parameter():
+    report = ad.verify(lambda V, W: (np.sum(W**2), (np.zeros(2), 2 * W)), np.ones(2), W)
+    assert report.ok
+    assert "the loss does not change with V" in report.notes
+    assert ad.verify(lambda W: (np.sum(np.sign(W)), W), W).verdict == "wrong"
+
+
+def test_as_many_points_as_are_asked_for():
+    assert "12 points" in str(ad.verify(plain, W, points=12))
+    assert "your point only" in str(ad.verify(plain, W, points=0))
+
+
+def test_a_saturated_loss_is_worse_to_differentiate_than_to_derive_by_hand():
+    """Where 1 - p has lost its digits, so has the gradient of log(1 - p), and differences meet stairs."""
+
+    def step(w):
+        p = 1 / (1 + np.exp(-(X @ w)))
+        loss = -np.sum(np.log(1 - p))
+        return loss, X.T @ p
+
+    def wrong(w):
+        p = 1 / (1 + np.exp(-(X @ w)))
+        loss = -np.sum(np.log(1 - p))
+        return loss, X.T @ (p * 1.01)
+
+    far = 30 * np.linalg.lstsq(X[:3], np.ones(3), rcond=None)[0]
+    assert ad.verify(step, far).ok
+    assert ad.verify(wrong, far).verdict == "wrong"
+
+
+def test_weights_that_are_not_finite_are_looked_at_elsewhere():
+    report = ad.verify(plain, np.full((3, 2), np.nan))
+    assert report.ok
+    assert "not finite" in report.notes[0]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", TIMES, ids=lambda case: case[0])
+def test_a_verdict_does_not_take_long(case):
+    """On a quiet machine."""
+    _, step, weights, verdict, goal = case
+    assert milliseconds(step, weights, verdict) <= goal

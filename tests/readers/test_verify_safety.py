@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import autodiff as ad
+from autodiff.readers.verifying.pure import only_computes
 
 X = np.arange(15.0).reshape(5, 3) / 7
 Y = np.cos(np.arange(10.0)).reshape(5, 2)
@@ -26,7 +27,7 @@ class Model:
     """Weights in attributes, and habits that nobody should have."""
 
     runs = 0
-    history: list = []
+    history = []  # noqa: RUF012
     cache = np.zeros(3)
     rng = np.random.default_rng(5)
 
@@ -80,7 +81,7 @@ def draws_numbers(W):
     return plain(W)
 
 
-def with_a_default(W, seen=[], table=np.ones(2), *, more={}):  # noqa: B006
+def with_a_default(W, seen=[], table=np.ones(2), *, more={}):  # noqa: B006, B008
     seen.append(1)
     table += 1
     more["x"] = 1
@@ -207,8 +208,8 @@ def test_read_only_arrays_are_no_obstacle():
 
 def test_prints_do_not_appear(capsys):
     def step(W):
-        print("loss", end="")
-        print("to stderr", file=sys.stderr)
+        print("loss", end="")  # noqa: T201
+        print("to stderr", file=sys.stderr)  # noqa: T201
         loss, g = plain(W)
         return loss, g
 
@@ -224,8 +225,8 @@ def test_other_threads_may_print_and_verify_meanwhile(capsys):
         count = 0
         while not stop.is_set() and count < 10_000:
             count += 1
-            print(f"line {count}")
-        print("total", count)
+            print(f"line {count}")  # noqa: T201
+        print("total", count)  # noqa: T201
 
     talker = threading.Thread(target=talk)
     verdicts = []
@@ -270,3 +271,84 @@ def test_only_what_was_passed_is_executed():
 
     assert ad.verify(step, W).ok
     assert ran == []
+
+
+# A line that mends a derivation may call a function of the user's: one that only computes
+
+
+class Silent:
+    slope = 0.01
+
+    def send(self, z):
+        open("sent", "w").close()
+        return z
+
+    def deploy(self, z):
+        return self.send(z)
+
+    def prime(self, z):
+        return np.where(z > 0, 1, self.slope) * sigmoid(z)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def sigmoid_prime(z):
+    if z.ndim > 5:
+        raise ValueError("too many axes")
+    return sigmoid(z) * (1 - sigmoid(z))
+
+
+def mask(z):
+    z = z.copy()
+    z[z < 0] = 0
+    return z
+
+
+def save(z):
+    np.save("saved", z)
+    return z
+
+
+def log(z):
+    LOSSES.append(z)
+    open("log", "w").close()
+    return z
+
+
+def imports(z):
+    import os
+
+    os.remove("nothing")
+    return z
+
+
+def says(z):
+    print(z)  # noqa: T201
+    return z
+
+
+@pytest.mark.parametrize("function", [sigmoid, sigmoid_prime, mask, Silent().prime, lambda z: z**2])
+def test_functions_that_only_compute(function):
+    assert only_computes(function)
+
+
+@pytest.mark.parametrize("function", [save, log, imports, says, Silent().deploy, Silent().send, made_closure()])
+def test_functions_that_may_do_more(function):
+    assert not only_computes(function)
+
+
+def test_functions_that_nobody_called_are_not_tried_if_they_may_do_more(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def step(W1, W2):
+        a = sigmoid(X @ W1)
+        r = a @ W2 - Y
+        delta = r @ W2.T
+        return np.sum(r**2) / 2, (X.T @ delta, a.T @ r)
+
+    report = ad.verify(step, np.ones((3, 4)) / 3, np.ones((4, 2)) / 5)
+    assert (report.verdict, report.first_wrong) == ("wrong", "delta")
+    assert report.fix
+    assert list(tmp_path.iterdir()) == []

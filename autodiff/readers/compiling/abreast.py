@@ -3,8 +3,8 @@
     t1 = 1 - a1                                  wide0 = a1 and a2, wide1 = t1 and t2
     t2 = 1 - a2          becomes                 subtract(1, wide0, wide1)
 
-A call of a ufunc takes as long as a few hundred elements: so do the update of each layer's weights, and the slope of each
-layer's activation. Each element is computed as before, by operations that are rounded exactly, wherever it lies.
+A call of a ufunc takes as long as a few hundred elements: so the updates of all layers' weights are one, and so are the
+slopes of their activations. Each element is computed as before, by operations that are rounded exactly.
 """
 
 from __future__ import annotations
@@ -61,7 +61,10 @@ class Abreast:
         fixed: Collection[Line],
         placed: Callable[[Line], bool],
     ) -> None:
-        self.storage, self.written, self.fixed, self.placed = storage, written, set(fixed), placed
+        self.storage: Mapping[Line, Line] = storage
+        self.written: Mapping[Line, Line] = written
+        self.fixed: set[Line] = set(fixed)
+        self.placed: Callable[[Line], bool] = placed
         self.wide: dict[Line, Wide] = {}
         self.group: dict[Line, Group] = {}
         self.lines: list[Line] = list(lines)

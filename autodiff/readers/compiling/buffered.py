@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...expressions import define
-from .lines import Line
+from .lines import Line, kind_of
 from .lower import Lowering
 from .plan import Plan
-
-Function = Callable[..., tuple[Any, ...]]
 
 
 class Buffered:
@@ -40,26 +40,24 @@ class Buffered:
         self.places: list[int | None] = [inputs.index(plan.written[x]) if x in plan.written else None for x in outputs]
         self.wide: list[list[int]] = [[inputs.index(x) for x in wide.lines] for wide in plan.wide_inputs]
         self.idle: list[Callable[..., Any]] = []  # functions with buffers that no call is using
-        self.make: Callable[[], Callable[..., Any]] = define(self.text, "with_buffers", dict(low.bound))
+        self.outside: dict[str, Any] = dict(low.bound)
 
     def call(self, *given: Any) -> tuple[Any, ...]:
         """The results for these arguments."""
-        with_buffers, arguments = self._idle(), self._arguments(given)
+        function, arguments = self.with_buffers(), self.arguments(given)
         if self.moving is None:
-            found = with_buffers(*arguments)
+            found = function(*arguments)
         else:
-            found = with_buffers(*arguments[self.moving :])(*arguments[: self.moving])
-        self.idle.append(with_buffers)
+            found = function(*arguments[self.moving :])(*arguments[: self.moving])
+        self.idle.append(function)
         rest = iter(found)
         return tuple(next(rest) if i is None else arguments[i] for i in self.places)
 
-    def bound(self, given: Sequence[Any]) -> tuple[Function, list[Any]]:
-        """The function of the inputs that move, with buffers of its own, and the rest of `given` as it takes them."""
-        assert self.moving is not None
-        arguments = self._arguments(given)
-        return self._idle()(*arguments[self.moving :]), arguments[: len(given)]
+    def bound(self, given: Sequence[Any]) -> BoundBuffered:
+        """The same with all given but the inputs that move."""
+        return BoundBuffered(self, given)
 
-    def _arguments(self, given: Sequence[Any]) -> list[Any]:
+    def arguments(self, given: Sequence[Any]) -> list[Any]:
         """What the function takes: numbers as arrays; arrays that lie side by side, and their common memory."""
         arguments = list(given)
         for i, dtype in self.numbers:
@@ -74,9 +72,40 @@ class Buffered:
             arguments.append(memory)
         return arguments
 
-    def _idle(self) -> Callable[..., Any]:
+    def with_buffers(self) -> Callable[..., Any]:
         """The function with buffers that no call is using."""
         try:
             return self.idle.pop()
         except IndexError:
-            return self.make()
+            return self._make()
+
+    @functools.cached_property
+    def _make(self) -> Callable[[], Callable[..., Any]]:
+        return define(self.text, "with_buffers", dict(self.outside))
+
+
+class BoundBuffered:
+    """A program of NumPy with all given but X and y, and with buffers of its own.
+
+    `step` gives the one result, for arrays of the kinds that were given first, and raises a ValueError for others.
+    `inputs`: what was given, as it is held here.
+    """
+
+    def __init__(self, program: Buffered, given: Sequence[Any]) -> None:
+        assert program.moving is not None
+        arguments = program.arguments(given)
+        self.inputs: list[Any] = arguments[: len(given)]
+        self.run: Callable[..., tuple[Any, ...]] = program.with_buffers()(*arguments[program.moving :])
+        run = self.run
+        given_X, given_y = map(weakref.ref, given[:2])
+        kinds = [kind_of(x) for x in given[:2]]
+
+        def step(X: Any, y: Any) -> float:
+            if (X is not given_X() or y is not given_y()) and [kind_of(X), kind_of(y)] != kinds:
+                raise ValueError("this program is for X and y of other kinds")
+            return float(run(X, y)[0])
+
+        self.step: Callable[..., float] = step
+
+    def __call__(self, X: Any, y: Any) -> float:
+        return float(self.run(X, y)[0])

@@ -53,47 +53,47 @@ class Native:
         self.module: ModuleType = kept.load(self.text)
         self.constants: list[Any] = [_ordered(np.asarray(value)) for value in machine.constants.values()]
         self.work: dict[str, int] = machine.work
+        self.single: bool = machine.single
         self.inside: list[tuple[int, str, int]] = [(inputs.index(x), *place) for x, place in machine.inside.items()]
         self.scalars: list[bool] = [line.shape == () for line in inputs]
         self.places: list[int | None] = [
             inputs.index(machine.written[x]) if x in machine.written else None for x in outputs
         ]
+        self.kinds: list[Any] = [x.dtype.type if x.shape == () and x.dtype is not None else None for x in outputs]
         self.idle: list[list[Any]] = []
 
     def call(self, *given: Any) -> tuple[Any, ...]:
         """The results for these arguments."""
-        return self._results("step", self._arguments(given))
-
-    def repeat(self, times: int, *given: Any) -> tuple[Any, tuple[Any, ...]]:
-        """As many steps on the same X and y: the first result of each, and all results of the last."""
-        losses = np.empty(times)
-        return losses, self._results("repeat", self._arguments(given), losses)
-
-    def sweep(self, order: Any, X: Any, y: Any, *given: Any) -> tuple[Any, tuple[Any, ...]]:
-        """A step on each minibatch of X and y, rows in this order: as `repeat`."""
-        losses, batches = np.empty(len(order) // len(given[0])), map(np.empty_like, given[:2])
-        arguments = self._arguments([*batches, *given[2:]])  # the minibatch is put together there
-        return losses, self._results("sweep", arguments, losses, order, _ordered(X), _ordered(y))
+        return self._results("step", self.arguments(given))
 
     @property
     def loops(self) -> bool:
         """Whether many steps can be one call: each takes what the last one gave."""
         return hasattr(self.module, "repeat") and not self.draws
 
-    def bound(self, given: Sequence[Any]) -> tuple[Callable[..., tuple[Any, ...]], list[Any]]:
-        """The function of the inputs that move, with room of its own, and the rest of `given` as it takes them."""
-        assert self.moving is not None
-        room, inputs = self._arguments(given)
-        arguments = self._ordered(room, inputs)
-        self._compiled("step", arguments)
-        return functools.partial(self.module.step, *arguments[: -self.moving]), inputs[: len(given)]
+    def bound(self, given: Sequence[Any]) -> BoundNative:
+        """The same with all given but the inputs that move."""
+        return BoundNative(self, given)
+
+    def repeat(self, times: int, *given: Any) -> tuple[Any, tuple[Any, ...]]:
+        """As many steps on the same X and y: the first result of each, and all results of the last."""
+        losses = np.empty(times)
+        return losses, self._results("repeat", self.arguments(given), losses)
+
+    def sweep(self, order: Any, X: Any, y: Any, *given: Any) -> tuple[Any, tuple[Any, ...]]:
+        """A step on each minibatch of X and y, rows in this order: as `repeat`."""
+        losses, batches = np.empty(len(order) // len(given[0])), map(np.empty_like, given[:2])
+        arguments = self.arguments([*batches, *given[2:]])  # the minibatch is put together there
+        return losses, self._results("sweep", arguments, losses, order, _ordered(X), _ordered(y))
 
     # --- arguments and results ----------------------------------------------------------------------------------------
 
-    def _arguments(self, given: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    def arguments(self, given: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Room to work in that no other call is using, with constants; and inputs as machine code takes them: in C
         order, scalars as numbers, little ones inside that room; and what is drawn."""
-        room = self.idle.pop() if self.idle else [*(np.empty(n, kind) for kind, n in self.work.items()), *self.constants]
+        room = (
+            self.idle.pop() if self.idle else [*(np.empty(n, kind) for kind, n in self.work.items()), *self.constants]
+        )
         drawn = [row.function(*arguments, **options) for row, arguments, options in self.draws]
         arrays = [x if scalar else _ordered(x) for x, scalar in zip(given, self.scalars, strict=True)]
         inputs = [x[()] if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in [*arrays, *drawn]]
@@ -104,7 +104,7 @@ class Native:
             inputs[i] = memory[kind][start : start + size].reshape(shape)
         return room, inputs
 
-    def _ordered(self, room: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    def in_order(self, room: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         """Arguments in the order of the function `step`."""
         inside, moving = {i for i, *_ in self.inside}, self.moving or 0
         return [*room, *(x for i, x in enumerate(inputs[moving:], moving) if i not in inside), *inputs[:moving]]
@@ -112,23 +112,28 @@ class Native:
     def _results(self, name: str, taken: tuple[list[Any], list[Any]], *first: Any) -> tuple[Any, ...]:
         """All results of the program, by a function of its module."""
         room, inputs = taken
-        arguments = [*first, *self._ordered(room, inputs)]
-        if not getattr(self.module, name).overloads:
-            self._compiled(name, arguments)
-        try:
-            found = getattr(self.module, name)(*arguments)
-        except TypeError:
-            if not self._compiled(name, arguments):
-                raise
-            found = getattr(self.module, name)(*arguments)
+        arguments = [*first, *self.in_order(room, inputs)]
+        found = self.run(name, arguments)
+        rest = iter((found,) if self.single else found)
         if not self.inside:
             self.idle.append(room)
-        rest = iter(found)
-        return tuple(next(rest) if i is None else inputs[i] for i in self.places)
+        every = (next(rest) if i is None else inputs[i] for i in self.places)
+        return tuple(x if kind is None else kind(x) for x, kind in zip(every, self.kinds, strict=True))
+
+    def run(self, name: str, arguments: Sequence[Any]) -> Any:
+        """A function of the module, compiled for these arguments if need be."""
+        if not getattr(self.module, name).overloads:
+            self.compiled(name, arguments)
+        try:
+            return getattr(self.module, name)(*arguments)
+        except TypeError:
+            if not self.compiled(name, arguments):
+                raise
+            return getattr(self.module, name)(*arguments)
 
     # --- compiling ----------------------------------------------------------------------------------------------------
 
-    def _compiled(self, name: str, arguments: Sequence[Any]) -> bool:
+    def compiled(self, name: str, arguments: Sequence[Any]) -> bool:
         """Compile a function for these arguments, or load what was kept, and say so if it takes a while; False where
         that was done before."""
         from numba import typeof
@@ -163,7 +168,44 @@ class Native:
             if function is not None and function.overloads:
                 function.disable_compile(closed)
 
-TAKEN = frozenset({*HELPERS, *"math np njit objmode OPTIONS found fits step repeat sweep losses order row i j k p e".split()})
+
+class BoundNative:
+    """Machine code with all given but X and y, and with room of its own.
+
+    `step` gives the one result, for arrays of the kinds that were given first, and raises a TypeError or ValueError for
+    others.
+    `inputs`: what was given, as it is held here.
+    """
+
+    def __init__(self, native: Native, given: Sequence[Any]) -> None:
+        assert native.moving is not None
+        room, inputs = native.arguments(given)
+        arguments = native.in_order(room, inputs)
+        native.compiled("step", arguments)
+        self.native: Native = native
+        self.inputs: list[Any] = inputs[: len(given)]
+        self.rest: list[Any] = arguments[: -native.moving]
+        self.step: Callable[..., float] = functools.partial(native.module.step, *self.rest)
+
+    def __call__(self, X: Any, y: Any) -> float:
+        return self.native.run("step", [*self.rest, _ordered(X), _ordered(y)])
+
+    def repeat(self, times: int, X: Any, y: Any) -> Any:
+        """As many steps on the same X and y: the result of each."""
+        losses = np.empty(times)
+        self.native.run("repeat", [losses, *self.rest, _ordered(X), _ordered(y)])
+        return losses
+
+    def sweep(self, order: Any, X: Any, y: Any, rows: int) -> Any:
+        """A step on each minibatch of X and y, rows in this order: the result of each."""
+        losses = np.empty(len(order) // rows)
+        batches = (np.empty((rows, *x.shape[1:]), x.dtype) for x in (X, y))  # the minibatch is put together there
+        self.native.run("sweep", [losses, order, _ordered(X), _ordered(y), *self.rest, *batches])
+        return losses
+
+
+LOCALS = "math np njit objmode OPTIONS found fits step repeat sweep losses order row i j k p e"
+TAKEN = frozenset({*HELPERS, *LOCALS.split()})
 PREFIXES = ("constant", "found_", "work_", "from_", "to_", "all_")
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from ...sites import __library__  # noqa: F401
 from ...structures import leaves, mapped
 from . import rows
-from .program import Program, Renewal, kind_of
+from .lines import kind_of
+from .program import Program, Renewal
 from .trace import Trace, recorded, refuse_tensors
 
 assert rows.ROWS  # filled by its import
@@ -73,8 +74,13 @@ class Compiled:
         """For each item among the arguments, whether it is a number that may be another in each call."""
         if not self.numbers:
             return []
-        bound = inspect.signature(self.function).bind(*arguments, **keywords).arguments
+        bound = self.signature.bind(*arguments, **keywords).arguments
         return [name in self.numbers for name, value in bound.items() for _ in leaves(value)]
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """How the function is called."""
+        return inspect.signature(self.function)
 
     @property
     def source(self) -> str:
@@ -84,7 +90,7 @@ class Compiled:
     @property
     def program(self) -> str:
         """The program of the latest call, as it runs: the same operations, with buffers."""
-        return self._called().code.text
+        return self._called().text
 
     def _called(self) -> Program:
         if self.latest is None:

@@ -25,16 +25,16 @@ CALLS = {  # of one element; {t} is the dtype's constructor, {k} 32 or 64
     "power": "{t}({0} ** {1})", "logical_not": "not {0}", "logical_and": "({0} and {1})", "logical_or": "({0} or {1})",
     "invert": "not {0}", "sign": "({t}(1) if {0} > 0 else {t}(-1) if {0} < 0 else {0})",
     "hypot": "{t}(math.hypot({0}, {1}))", "arctan": "{t}(math.atan({0}))", "isnan": "({0} != {0})",
-    "logaddexp": "({0} + {t}(math.log(2.0)) if {0} == {1} else max({0}, {1}) + {t}(math.log1p(exp{k}(-abs({0} - {1})))))",
+    "logaddexp": "({0} + {t}(math.log(2.0)) if {0} == {1} else "
+    "max({0}, {1}) + {t}(math.log1p(exp{k}(-abs({0} - {1})))))",
 }  # fmt: skip
 BITWISE = frozenset({"bitwise_and", "bitwise_or", "bitwise_xor"})
 SIZES = (4, 8)  # bytes of the numbers that machine code computes with
 LOGICAL = frozenset({"logical_not", "logical_and", "logical_or", "invert"})
 WHERE = re.compile(r"np\.where\((\{0\}|\w+), (.+), (.+)\)")
 MASKED = re.compile(r"np\.(\w+)\((.*), out=\{out\}, where=\{(\d)\}\)")
-REDUCED = re.compile(
-    r"np\.(sum|max|mean)\(\{0\}(?:, axis=(-?\d+|None))?(?:, keepdims=(True|False))?(?:, initial=.*)?\)"
-)
+COPIED = re.compile(r"np\.full\(\(.*\), \{0\}\)|np\.broadcast_to\(\{0\}, \(.*\)\)")
+REDUCED = re.compile(r"np\.(sum|max|mean)\(\{0\}(?:, axis=(-?\d+|None))?(?:, keepdims=(True|False))?\)")
 
 
 def form(line: Line) -> str | None:
@@ -50,12 +50,16 @@ def form(line: Line) -> str | None:
         return "where"
     if re.fullmatch(r"\{0\}\.astype\(.*\)", line.template):
         return "astype" if line.dtype.kind == "f" or line.operands[0].dtype.kind != "f" else None
+    if COPIED.fullmatch(line.template) or (line.template.startswith("{0}.reshape(") and line.operands[0].size == 1):
+        return "copied"
     return "power" if line.template == "{0} ** {1}" and line.dtype.kind == "f" else None
 
 
 def _known(dtype: Any) -> bool:
     """Whether numba computes with numbers of this dtype as NumPy does."""
-    return dtype is not None and dtype.isnative and (dtype.kind == "b" or (dtype.kind in "fi" and dtype.itemsize in SIZES))
+    return (
+        dtype is not None and dtype.isnative and (dtype.kind == "b" or (dtype.kind in "fi" and dtype.itemsize in SIZES))
+    )
 
 
 def _ufunc(name: str, kind: str) -> str | None:
@@ -82,7 +86,7 @@ def scalar(line: Line, element: Callable[[Operand], str]) -> str:
         text = _apply(name, texts, dtype)
         return f"np.int32({text})" if dtype == np.int32 else text  # numba computes with 64 bits
 
-    if kind == "astype":
+    if kind in ("astype", "copied"):
         return cast(line.operands[0], dtype)
     if kind == "where":
         found = WHERE.fullmatch(line.template)

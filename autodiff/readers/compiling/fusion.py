@@ -112,4 +112,3 @@ def _views_memory(line: Line) -> bool:
 
 def _reduces(line: Line) -> bool:
     return line.template.startswith(("np.sum(", "np.mean(", "np.max("))
-

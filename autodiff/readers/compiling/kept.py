@@ -59,7 +59,7 @@ def load(text: str) -> ModuleType:
 def in_memory(text: str) -> ModuleType:
     """The module of a program that is not kept."""
     module = ModuleType("autodiff_step")
-    exec(compile(text.replace("**OPTIONS", '**OPTIONS | {"cache": False}'), "<autodiff>", "exec"), vars(module))  # noqa: S102
+    exec(compile(text.replace("**OPTIONS", '**OPTIONS | {"cache": False}'), "<autodiff>", "exec"), vars(module))
     return module
 
 

@@ -103,6 +103,11 @@ class Line:
         return f"<line {self.name}: {self.template} of {operands}>"
 
 
+def kind_of(array: Any) -> Any:
+    """What a program is made for."""
+    return type(array), array.shape, array.dtype, getattr(array, "strides", None)
+
+
 def needed(outputs: Iterable[Line]) -> set[Line]:
     """All lines that some are computed from."""
     found: set[Line] = set()
@@ -133,7 +138,8 @@ def literal(value: Any) -> str:
     if isinstance(value, type) and value in (bool, int, float, complex):
         return value.__name__
     if isinstance(value, np.generic):
-        return f"np.{type(value).__name__}({literal(value.item())})"
+        number = literal(value.item())
+        return f"np.{type(value).__name__}{number if number.startswith('(') else f'({number})'}"
     if isinstance(value, slice):
         return f"slice({literal(value.start)}, {literal(value.stop)}, {literal(value.step)})"
     if value is Ellipsis:

@@ -63,7 +63,8 @@ class Lowering:
         found = self.found[node]
         kind = type(value).__name__
         message = f"this program is for a value that is {value} here"
-        before = (f"if {kind}({{0}}) != {value}:", f'    raise ValueError("{message}")')
+        test = f"{'not ' * bool(value)}{{0}}" if kind == "bool" else f"{kind}({{0}}) != {value}"
+        before = (f"if {test}:", f'    raise ValueError("{message}")')
         return self.call("", found, shape=(), dtype=np.dtype(bool), before=before)
 
     def live(self, outputs: Iterable[Line]) -> list[Line]:
@@ -153,7 +154,7 @@ class Lowering:
             folded = self._folded(node, operands)
             if folded is not None:
                 return folded
-        special = self.special(row, "call" in node.keywords)
+        special = self.special(row, node)
         if special is not None:
             return special(self, node, operands)
         if "call" in node.keywords:
@@ -163,13 +164,12 @@ class Lowering:
             return self._elementwise(node, operands)
         return self._general(node, operands)
 
-    def special(self, row: Any, composed: bool) -> Callable[..., Line] | None:
+    def special(self, row: Any, node: Node) -> Callable[..., Line] | None:
         """How one of our own functions is written."""
-        if composed:
+        if "call" in node.keywords:
             return CALLS.get(row.function)
-        if row.function in EXPANSIONS and (self.expand or row.function not in HELPED):
-            return EXPANSIONS[row.function]
-        return ROWS.get(row.function)
+        expand = self.expand or row.function not in HELPED or 0 in node.shape
+        return EXPANSIONS[row.function] if expand and row.function in EXPANSIONS else ROWS.get(row.function)
 
     def _folded(self, node: Node, operands: Sequence[Operand]) -> Line | None:
         """The value of a call of constants, if that is short."""

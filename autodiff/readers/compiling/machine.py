@@ -6,7 +6,7 @@ Arrays are flat and in C order. What has no form here is called as NumPy does, f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .elements import REDUCED, form, scalar
@@ -15,6 +15,7 @@ from .lines import Line, Operand, literal
 
 SMALL = 4096  # multiplications of a product up to which loops are faster than a call of BLAS
 LITTLE = 1 << 14  # elements of an input up to which it is put where there is to work
+LOCAL = 1024  # elements of small values together that live on the stack
 SHORT = 64  # elements up to which a sum is a loop that is written out
 
 
@@ -48,13 +49,16 @@ class Machine:
                 raise Unsupported(f"{line.template} has several results")
         self.schedule: Schedule = Schedule(computed, self.outputs, renewed)
         self.written: dict[Line, Line] = self.schedule.written
+        self.local: int = 0  # elements that live on the stack, where nothing else can point to
         self.constants: dict[str, Any] = {}
         self.work: dict[str, int] = {}
         self.body: list[str] = []
         self.fallbacks: list[str] = []
         self.home: dict[Line, tuple[str, int]] = {}
         self.free: dict[tuple[str, int], list[int]] = {}
-        self.inside: dict[Line, tuple[str, int]] = {x: self._new_home(x) for x in steady if 0 < x.size <= LITTLE and x.shape}
+        self.inside: dict[Line, tuple[str, int]] = {
+            x: self._new_home(x) for x in steady if 0 < x.size <= LITTLE and x.shape
+        }
         self._print()
 
     # --- memory -------------------------------------------------------------------------------------------------------
@@ -79,6 +83,10 @@ class Machine:
             self.body.append(f"{name} = np.empty({literal(line.shape)}, {literal(line.dtype)})")
             self.body.append(f"{name}_ = part({name}, 0, {line.size})")
             return
+        if self.local + line.size <= LOCAL and line.dtype.kind != "b":
+            self.local += line.size
+            self.body.append(f"{name}_ = local(np.{line.dtype.name}, {line.size})")
+            return
         slots = self.free.get((line.dtype.name, line.size))
         self.home[line] = kind, start = (line.dtype.name, slots.pop()) if slots else self._new_home(line)
         self.body.append(f"{name}_ = part(work_{kind}, {start}, {line.size})")
@@ -90,8 +98,9 @@ class Machine:
         self.work[kind] = start + -(-line.size // 16) * 16
         return kind, start
 
-    def _release(self, i: int, last: Mapping[Line, int], group: Sequence[Line]) -> None:
-        for x in dict.fromkeys(self.schedule.owner(x) for line in group for x in [*line.inputs, line]):
+    def _release(self, i: int, last: Mapping[Line, int], used: Iterable[Line]) -> None:
+        """Memory of values that nobody looks at after a group is free again."""
+        for x in dict.fromkeys(map(self.schedule.owner, used)):
             if x in self.home and last.get(x, i) == i:
                 kind, start = self.home.pop(x)
                 self.free.setdefault((kind, x.size), []).append(start)
@@ -112,9 +121,12 @@ class Machine:
                 continue
             else:
                 self._single(first)
-            self._release(i, last, group)
+            self._release(i, last, [x for line in group for x in [*line.inputs, line]])
         results = [self._result(x) for x in self.outputs if x not in self.written]
-        self.body.append(f"return ({', '.join(results)}{',' * bool(results)})")
+        self.single: bool = len(results) == 1  # then it is no tuple
+        self.body.append(
+            f"return {results[0]}" if self.single else f"return ({', '.join(results)}{',' * bool(results)})"
+        )
 
     def _result(self, x: Line) -> str:
         """A result, in memory of its own."""
@@ -133,9 +145,11 @@ class Machine:
         inside = set(group)
         shape = group[0].shape
         kept = [line for line in group if last.get(line, -1) > i or line in self.written]
+        operands = {x for line in group for x in line.inputs if x not in inside}
+        elsewhere = {self.schedule.owner(x) for x in operands if self.schedule.index(x, shape) != "k"}
+        self._release(i, last, [x for x in operands if self.schedule.owner(x) not in elsewhere])  # it is read before
         for line in kept:
             self._allocate(line)
-        operands = {x for line in group for x in line.inputs if x not in inside}
         indices = {self.schedule.index(x, shape) for x in operands}
         rows, columns = math.prod(shape[:-1]), shape[-1]
         inner: list[str] = []
@@ -232,16 +246,16 @@ class Machine:
 
     def _reduction(self, line: Line) -> bool:
         found = REDUCED.fullmatch(line.template)
-        if not found or line.dtype.kind != "f":
+        if not found or line.dtype.kind != "f" or len(line.operands) != 1:
             return False
-        (x,) = [v for v in line.operands if isinstance(v, Line)]
+        (x,) = line.operands
         owner = self.schedule.owner(x)
         if x.value is not None or x.shape == () or x.dtype != line.dtype or not x.size or self.schedule.transposed(x):
             return False
         if line.dtype.itemsize not in (4, 8):
             return False
         name, axis = found[1], found[2]
-        if axis in (None, "None"):
+        if axis in (None, "None") or line.shape == ():
             if name == "max" or line.shape != ():
                 return False
             mean = f" / {x.size}" if name == "mean" else ""
@@ -290,7 +304,9 @@ class Machine:
         else:
             self.body += [f"for k in range({line.size}):", f"    {line.name}_[k] = 0"]
             value = (
-                f"{self.schedule.owner(x).name}_[k]" if isinstance(x, Line) and x.value is None and x.shape else self._number(x)
+                f"{self.schedule.owner(x).name}_[k]"
+                if isinstance(x, Line) and x.value is None and x.shape
+                else self._number(x)
             )
             pick.append(f"{line.name}_[k * {columns} + j] = {value}")
         self.body += [f"for k in range({rows.size}):", *(f"    {text}" for text in pick)]
@@ -298,11 +314,11 @@ class Machine:
 
     def _fallback(self, line: Line) -> None:
         """NumPy's own call, from within."""
-        if line.dtype.kind not in "fibc" or line.dtype.itemsize > 16 or line.dtype.name in ("float16", "longdouble"):
+        if line.dtype.kind not in "fiubc" or line.dtype.itemsize > 16 or line.dtype.name in ("float16", "longdouble"):
             raise Unsupported(f"{line.template} gives {line.dtype}")
         *before, last = line.before or (f"{{out}} = {line.template}",)
         if last.lstrip().startswith("raise "):  # a check of what the line before has made: it is made here, too
-            *before, _, last = before
+            *before, last, _ = before
         self.fallbacks.append(last)
         names = [self._argument(x) for x in line.operands]
         inner = [text.format(*names, out="found") for text in [*before, last]]
@@ -316,7 +332,10 @@ class Machine:
         self.body += [f'with objmode({found}="{kind}[::1]", fits="boolean"):', *(f"    {text}" for text in inner)]
         self.body.append(f"    fits = found.shape == {literal(line.shape)}")
         self.body.append(f"    {found} = np.ascontiguousarray(found, np.{line.dtype.name}).reshape(found.size)")
-        self.body += ["if not fits:", f'    raise ValueError("this program is for a result of shape {line.shape} here")']
+        self.body += [
+            "if not fits:",
+            f'    raise ValueError("this program is for a result of shape {line.shape} here")',
+        ]
         self.body += [f"for k in range({line.size}):", f"    {line.name}_[k] = {found}[k]"]
 
     def _argument(self, x: Operand) -> str:

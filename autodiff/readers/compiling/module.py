@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from .lines import Line
 from .machine import Machine
 
-HELPERS = ("exp32", "exp64", "tanh32", "tanh64", "gemm32", "gemm64", "total", "row_sums", "row_maxima", "column_sums", "part")
+HELPERS = (
+    "exp32",
+    "exp64",
+    "tanh32",
+    "tanh64",
+    "gemm32",
+    "gemm64",
+    "total",
+    "row_sums",
+    "row_maxima",
+    "column_sums",
+    "part",
+    "local",
+)
 
 REPEAT = """\
 
@@ -16,7 +29,7 @@ REPEAT = """\
 def repeat(losses, {names}):
     for e in range(losses.size):
         found = step({names})
-        losses[e] = found[0]
+        losses[e] = {loss}
 {update}    return found
 """
 
@@ -35,7 +48,7 @@ def sweep(losses, order, all_{X}, all_{y}, {names}):
             for j in range({y_width}):
                 to_{y}[i * {y_width} + j] = from_{y}[row * {y_width} + j]
         found = step({names})
-        losses[e] = found[0]
+        losses[e] = {loss}
 {update}    return found
 """
 
@@ -76,8 +89,9 @@ def _loops(machine: Machine, names: str) -> str:
         return ""
     update = "".join(f"        {given[x]} = found[{i}]\n" for i, x in enumerate(results) if x in given)
     X, y = data
+    loss = "found" if machine.single else "found[0]"
     widths = {"X_width": _width(X), "y_width": _width(y), "rows": X.shape[0]}
-    return (REPEAT + SWEEP).format(names=names, update=update, X=X.name, y=y.name, **widths)
+    return (REPEAT + SWEEP).format(names=names, loss=loss, update=update, X=X.name, y=y.name, **widths)
 
 
 def _width(line: Line) -> int:

@@ -91,6 +91,28 @@ def part(typingctx: Any, array: Any, start: Any, size: Any) -> Any:
     return flat(array, types.intp, types.intp), codegen
 
 
+@intrinsic(prefer_literal=True)
+def local(typingctx: Any, number: Any, size: Any) -> Any:
+    """A flat array on the stack, of a size that is written out; it is gone when the function returns."""
+    if not isinstance(size, types.IntegerLiteral):
+        return None
+    flat = types.Array(number.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = context.get_data_type(flat.dtype)
+        with builder.goto_entry_block():
+            memory = builder.alloca(ir.ArrayType(kind, size.literal_value))
+            memory.align = 64
+        found = context.make_array(flat)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(kind))
+        data = builder.bitcast(memory, kind.as_pointer())
+        count = context.get_constant(types.intp, size.literal_value)
+        populate_array(found, data=data, shape=[count], strides=[itemsize], itemsize=itemsize, meminfo=None)
+        return found._getvalue()
+
+    return flat(number, size), codegen
+
+
 def _bitcast(integer: Any, number: Any) -> Any:
     @intrinsic
     def cast(typingctx, bits):
@@ -133,19 +155,12 @@ def exp64(x: Any) -> Any:
     c = min(max(x, -746.0), 710.0)
     n = (c * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
     r = (c - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
-    p = 1.6059043836821613e-10
-    p = p * r + 2.08767569878681e-09
-    p = p * r + 2.505210838544172e-08
-    p = p * r + 2.755731922398589e-07
-    p = p * r + 2.7557319223985893e-06
-    p = p * r + 2.48015873015873e-05
-    p = p * r + 0.0001984126984126984
-    p = p * r + 0.001388888888888889
-    p = p * r + 0.008333333333333333
-    p = p * r + 0.041666666666666664
-    p = p * r + 0.16666666666666666
-    p = p * r + 0.5
-    y = (p * r * r + r) + 1.0
+    s = r * r  # a sum of pairs of pairs (Estrin): a sum of one term after the other would wait for each
+    p = (0.5 + 0.16666666666666666 * r) + (0.041666666666666664 + 0.008333333333333333 * r) * s
+    u = (0.001388888888888889 + 0.0001984126984126984 * r) + (2.48015873015873e-05 + 2.7557319223985893e-06 * r) * s
+    v = (2.755731922398589e-07 + 2.505210838544172e-08 * r) + (2.08767569878681e-09 + 1.6059043836821613e-10 * r) * s
+    p = p + u * (s * s) + v * (s * s * (s * s))
+    y = (p * s + r) + 1.0
     k = np.int64(n)
     half = k >> 1
     y = y * as_float64((half + 1023) << 52) * as_float64((k - half + 1023) << 52)

@@ -14,7 +14,9 @@ from .lines import Line, Operand, literal
 UFUNCS = frozenset(name for name, function in vars(np).items() if isinstance(function, np.ufunc))
 CHOICES = (np.maximum, np.minimum)
 LARGE = 1 << 14  # bytes from which on a value is deleted as soon as it is dead
-FULL = 1 << 18  # elements up to which NumPy's choices are given a number as an array: those of two arrays are vectorised
+FULL = (
+    1 << 18
+)  # elements up to which NumPy's choices are given a number as an array: those of two arrays are vectorised
 
 
 class Plan:
@@ -56,7 +58,9 @@ class Plan:
         if self.abreast.group:
             self.lines = self.abreast.lines
             self.last = self._last_uses()
-        self.arrays: dict[Line, Any] = {line: dtype for line in inputs if (dtype := self._array_dtype(line)) is not None}
+        self.arrays: dict[Line, Any] = {
+            line: dtype for line in inputs if (dtype := self._array_dtype(line)) is not None
+        }
         self._lay_out()
         self._print()
 
@@ -66,10 +70,13 @@ class Plan:
         body = "\n".join(self.body)
         ufuncs = sorted({name for name in re.findall(r"\bnp\.(\w+)\(", body) if name in UFUNCS})
         body = re.sub(r"\bnp\.(\w+)\(", lambda found: found[0][3 * (found[1] in UFUNCS) :], body)
+        reduces = sorted(set(re.findall(r"\bnp\.(\w+)\.reduce\(", body)))
+        body = re.sub(r"\bnp\.(\w+)\.reduce\(", r"reduce_by_\1(", body)
         head = [f"from numpy import {', '.join(ufuncs)}\n"] if ufuncs else []
+        head += [f"reduce_by_{name} = np.{name}.reduce" for name in reduces]
         head += [f"{name} = {text}" for name, text in self.constants.items()]
         made = [f"{name} = np.empty({shape}, {literal(dtype)})" for name, shape, dtype in self.buffers]
-        levels = [("with_buffers", [], [*made, *self.heads[0]])]
+        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *self.heads[0]])]
         if self.steady:
             levels.append(("given", [*self.steady, *self.wide_inputs], self.heads[1]))
         levels.append((self.name, self.inputs[: len(self.inputs) - len(self.steady)], body.splitlines()))
@@ -122,15 +129,26 @@ class Plan:
         return self.storage.get(line) is line and self.last[line] < len(self.lines)
 
     def _lay_out(self) -> None:
-        """The memory of values that lie side by side: it is theirs alone."""
-        given = self.wide_inputs
-        for wide in dict.fromkeys(self.abreast.wide.values()):
-            wide.name = f"wide{len([w for w in dict.fromkeys(self.abreast.wide.values()) if w.name])}"
-            if wide not in given:
-                self.buffers.append((wide.name, (wide.size,), wide.dtype))
+        """The memory of values that lie side by side: it is theirs alone, and that of what is computed in place."""
+        for i, wide in enumerate(self.wide_inputs):
+            wide.name = f"wide{i}"
+        for group in dict.fromkeys(self.abreast.group[line] for line in self.lines if line in self.abreast.group):
+            wides = [x for x in (*group.operands, group.result) if isinstance(x, Wide)]
+            for wide in [x for x in wides if not x.name]:
+                here = self.lines.index(group.lines[-1])
+                dying = [x for x in wides if x.name and x not in self.wide_inputs and self._dies(x, here)]
+                if wide is group.result and dying:
+                    wide.name = dying[0].name
+                else:
+                    wide.name = f"wide{len(self.buffers) + len(self.wide_inputs)}"
+                    self.buffers.append((wide.name, (wide.size,), wide.dtype))
                 for line, start, end in wide.places():
                     self.heads[0].append(f"{line.name} = {wide.name}[{start}:{end}].reshape({literal(line.shape)})")
                     self.views[line] = line.name or "", 0
+
+    def _dies(self, wide: Wide, here: int) -> bool:
+        """Whether nobody looks at values after a line."""
+        return all(self.last[line] <= here for line in wide.lines)
 
     def _place(self, line: Line, i: int) -> str | None:
         """The buffer for a line's value, None where NumPy allocates."""
@@ -207,13 +225,21 @@ class Plan:
         elif place is not None and line.ufunc is not None:
             place = f"out={place}" if line.ufunc in CHOICES else place  # NumPy wants it so
             self.body.append(f"{target}np.{line.ufunc.__name__}({', '.join([*names, place])})")
-        elif line.into and line.shape == () and ".reduce(" in line.into:
-            self.body.append(f"{target}{line.into.format(*names, out=None)}")  # what np.sum calls in the end
+        elif line.into and line.shape == () and ".reduce({0}, None, " in line.into:  # what np.sum calls in the end
+            self.body.append(f"{target}{line.into.format(self._flat(line.operands[0], names[0]), out=None)}")
         elif place is not None:
             assert line.into
             self.body.append(f"{target}{line.into.format(*names, out=place)}")
         else:
             self.body.append(f"{target}{line.template.format(*map(bracketed, names))}")
+
+    def _flat(self, x: Line, name: str) -> str:
+        """A name for a value's elements in one row, where its memory is always the same: NumPy adds them faster."""
+        memory, level = self.views.get(x, ("", 0))
+        if not memory or not x.ordered or len(x.shape) < 2:
+            return name
+        self.heads[level].append(f"{x.name}_flat = {memory}.reshape(-1)")
+        return f"{x.name}_flat"
 
     def _release(self, line: Line, i: int) -> None:
         """Buffers whose values are dead are free again; large values are given back."""

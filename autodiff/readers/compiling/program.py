@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +16,9 @@ from ...rules.shape import identity
 from ...sites import __library__  # noqa: F401
 from ...storage import Loan, Stored
 from ...structures import Slot, mapped
-from .buffered import Buffered
-from .build import Native
-from .lines import Line
+from .buffered import BoundBuffered, Buffered
+from .build import BoundNative, Native
+from .lines import Line, kind_of
 from .lower import Lowering
 from .machine import Unsupported
 from .plan import UFUNCS, early, names_given
@@ -36,31 +36,40 @@ class Renewal(NamedTuple):
     moving: int | None = None
 
 
+ONCE = Renewal()
+
+
 class Program:
     """A function, recorded for arguments of given kinds: its text, and how to run it.
 
     Called with the arrays (and changing numbers) among the arguments, in order, it gives those among the results.
     """
 
-    def __init__(self, trace: Trace, name: str, backend: str = "numpy", renewal: Renewal = Renewal()) -> None:
+    def __init__(self, trace: Trace, name: str, backend: str = "numpy", renewal: Renewal = ONCE) -> None:
         self.trace: Trace = trace
         self.renewal: Renewal = renewal
         self.name: str = identifier(name)
         self.count: int = len(trace.inputs)
         self.captured: list[Any] = list(trace.captured.values())
         self.kinds: list[Any] = [kind_of(present(source)) for source in self.captured]
-        self.generators: list[np.random.Generator] = [*{id(row.generator): row.generator for row in trace.draws}.values()]
-        low, inputs, outputs = self._lowered(expand=True)
-        renewed = self._renewed(inputs, outputs)
-        lines = early(low.live([*outputs, *self._effects(low)]), renewed)
-        self.guarded: bool = any(GUARD in text for line in lines for text in line.before)
+        self.generators: list[np.random.Generator] = [
+            *{id(row.generator): row.generator for row in trace.draws}.values()
+        ]
         make = Native if backend == "numba" else Buffered
         try:
-            self.code: Native | Buffered = make(self.name, low, inputs, lines, outputs, renewed, renewal.moving)
+            self.code: Native | Buffered = self._written(make, named=backend == "numba")
         except Unsupported as error:
             raise BackendError(
                 f'compile: backend="numba" has no form of {self.name}: {error}; backend="numpy" has one'
             ) from error
+
+    def _written(self, make: Callable[..., Any], named: bool) -> Any:
+        """The program as code; to find the user's names for its values takes a while."""
+        low, inputs, outputs = self._lowered(True, named)
+        renewed = self._renewed(inputs, outputs)
+        lines = early(low.live([*outputs, *self._effects(low)]), renewed)
+        self.guarded: bool = any(GUARD in text for line in lines for text in line.before)
+        return make(self.name, low, inputs, lines, outputs, renewed, self.renewal.moving)
 
     def _renewed(self, inputs: Sequence[Line], outputs: Sequence[Line]) -> dict[Line, Line]:
         """For outputs that are the new values of inputs, these."""
@@ -72,7 +81,7 @@ class Program:
         checks = [line for line in low.lines if any(text.lstrip().startswith("raise ") for text in line.before)]
         return [*drawn, *checks]
 
-    def _lowered(self, expand: bool) -> tuple[Lowering, list[Line], list[Line]]:
+    def _lowered(self, expand: bool, named: bool = True) -> tuple[Lowering, list[Line], list[Line]]:
         """The lines of the program."""
         trace, used = self.trace, set(RESERVED)
         sources: list[Any] = [*trace.inputs, *trace.captured]
@@ -93,13 +102,15 @@ class Program:
         for node, value in guards.items():
             low.guard(node, value)
         lines = [line for _, line in given]
-        self._name(low, outputs, {line.name for line in lines})
+        used = {*(line.name for line in lines), *low.bound, *low.helpers, *RESERVED}
+        if named:
+            self._name(low, used)
+        names_given(low.lines, used)
         return low, lines, outputs
 
-    def _name(self, low: Lowering, outputs: Sequence[Line], taken: Collection[str | None]) -> None:
+    def _name(self, low: Lowering, used: set[str | None]) -> None:
         """The user's names, for the values that have one."""
         names = names_of([node for node in self.trace.outputs if isinstance(node, Node)], variables=[])
-        used = {*taken, *low.bound, *low.helpers, *RESERVED}
         noted = self.trace.tape.cotangents
         gradients = {gradient._node: _lifted(node) for node, gradient in noted if isinstance(gradient, Stored)}
         for node, line in low.found.items():
@@ -109,7 +120,11 @@ class Program:
                 if name and (name := identifier(name)) not in used:
                     line.name = name
                     used.add(name)
-        names_given(low.lines, used)
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The program as it runs, with the user's names."""
+        return self.code.text if isinstance(self.code, Native) else self._written(Buffered, named=True).text
 
     @functools.cached_property
     def source(self) -> str:
@@ -136,14 +151,13 @@ class Program:
         """Whether it can be given all but its first inputs, for many calls that give one result each."""
         return self.code.moving is not None and self.code.places.count(None) == 1
 
-    def borrow(self, *given: Any) -> tuple[Callable[..., tuple[Any, ...]], Loan]:
-        """The function of the inputs that move, for many calls: it writes to the arrays of what was captured, until the
+    def borrow(self, *given: Any) -> tuple[BoundBuffered | BoundNative, Loan]:
+        """The program of the inputs that move, for many calls: it writes to the arrays of what was captured, until the
         loan ends."""
-        call, arguments = self.code.bound([*given, *self.found_outside()])
-        loan = Loan()
-        for source, array in zip(self.captured, arguments[self.count :], strict=True):
+        bound, loan = self.code.bound([*given, *self.found_outside()]), Loan()
+        for source, array in zip(self.captured, bound.inputs[self.count :], strict=True):
             source._lend(array, loan)
-        return call, loan
+        return bound, loan
 
     def guarded_call(self, arrays: Sequence[Any]) -> tuple[Any, ...] | None:
         """The same, of a program that is for some values only; None where these are others."""
@@ -159,7 +173,7 @@ class Program:
 
     def forget(self) -> None:
         """Let go of the graph, which keeps large arrays alive; the source is written before."""
-        _ = self.source
+        _ = self.source, self.text
         self.trace.forget()
 
     def fits(self) -> bool:
@@ -186,7 +200,3 @@ def _fresh(item: Any) -> Any:
 
 def _ordered(value: Any) -> bool:
     return not isinstance(value, np.ndarray) or value.flags.c_contiguous
-
-
-def kind_of(array: Any) -> Any:
-    return array.shape, array.dtype, getattr(array, "strides", None)

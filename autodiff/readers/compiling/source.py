@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 from .lines import Line, Operand, literal
 from .lower import Lowering
@@ -50,11 +51,14 @@ class Source:
                     section = labels[line]
                     body.append(f"# {section}")
                 body += [text.format(*names, out=line.name) for text in line.before] or [f"{line.name} = {written[0]}"]
-        results = ", ".join(self._operand(x)[0] for x in self.outputs)
-        parameters = ", ".join(line.name or "" for line in self.inputs)
-        function = [f"def {self.name}({parameters}):", *(f"    {line}" for line in [*body, f"return {results}"])]
-        helpers = (helper.rstrip() for helper in self.low.helpers.values())
-        return "\n\n\n".join(["import numpy as np", *helpers, "\n".join(function)]) + "\n"
+        results = [self._operand(x)[0] for x in self.outputs]
+        parameters = [*(line.name or "" for line in self.inputs), *self.low.bound]  # generators, and what has no source
+        body += listed("return ", results, brackets=False)
+        lines = (f"    {part}" for line in body for part in folded(line))
+        function = "\n".join([*listed(f"def {self.name}", parameters, ":"), *lines])
+        helpers = [helper.rstrip() for helper in self.low.helpers.values()]
+        head = ["import numpy as np"] if "np." in "".join([*helpers, function]) else []
+        return "\n\n\n".join([*head, *helpers, function]) + "\n"
 
     def _inlined(self, line: Line, written: tuple[str, int], uses: Counter[Line], later: Sequence[Line]) -> bool:
         """Write a line where it is used, if that is once, and near, and not too long."""
@@ -97,6 +101,30 @@ class Source:
         if x in self.texts:
             return self.texts[x]
         return (x.name or "", ATOM) if x.value is None else (x.template.replace("{{", "{").replace("}}", "}"), ATOM)
+
+
+def listed(before: str, items: Sequence[str], after: str = "", brackets: bool = True) -> list[str]:
+    """Items with commas between them; on lines of their own, in brackets, where one line would be too long."""
+    line = ", ".join(items) or ("" if brackets else "()")
+    if len(before) + len(line) < WIDTH:
+        return [f"{before}({line}){after}" if brackets else f"{before}{line}"]
+    lines = wrap(f"{line},", WIDTH, break_long_words=False, initial_indent="    ", subsequent_indent="    ")
+    return [f"{before}(", *lines, f"){after}"]
+
+
+def folded(line: str) -> list[str]:
+    """A statement, on several lines where it is too long: it goes on after a comma in brackets."""
+    if len(line) <= WIDTH + 16:
+        return [line]
+    lines, depth, indent = [""], 0, " " * (len(line) - len(line.lstrip()) + 4)
+    for part in re.split(r"(?<=,) ", line):
+        start = lines[-1] + " " * bool(lines[-1].strip())
+        if depth and len(start) + len(part) > WIDTH:
+            lines.append(indent + part)
+        else:
+            lines[-1] = start + part
+        depth += sum(part.count(x) for x in "([{") - sum(part.count(x) for x in ")]}")
+    return lines
 
 
 def sections(lines: Sequence[Line], inputs: Sequence[Line], of: Mapping[Line, Line]) -> dict[Line, str]:

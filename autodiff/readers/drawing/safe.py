@@ -27,8 +27,9 @@ def markup(text: str, longest: int = LONGEST) -> str:
 
 
 def label(text: str, longest: int = LONGEST) -> str:
-    """A text for the HTML-like labels of Graphviz, which reads the backslash, too, and wants no element to be empty."""
-    shown = markup(text, longest).replace("\\", "\\\\")
+    """A text for the HTML-like labels of Graphviz, which reads the backslash, too, wants no element to be empty, and
+    stumbles over one that is nothing but a closing bracket."""
+    shown = markup(text, longest).replace("\\", "\\\\").replace("]", "&#93;")
     return shown if shown.strip() else "&#160;"
 
 

@@ -144,14 +144,22 @@ class Derivation:
                 self._of.setdefault(self.gradients[x], x)
         deltas = {self.gradients[x] for x in self._deltas.values()} & reached
         wanted = [self.gradients[x] for x in self.wrt if self.gradients.get(x) in reached]
+        chosen = self._chosen(reached, wanted, deltas)
+        self._lines: list[Node] = sorted(chosen, key=lambda g: (self.order[g], g.index))
+        for g in self._lines:
+            self._name(g, g in deltas)
+        self._name_long_forward(reached)
+
+    def _chosen(self, reached: set[Node], wanted: Sequence[Node], deltas: set[Node]) -> list[Node]:
+        """The gradients that have a line; and the place of each among the others, after what it is made of."""
         uses = Counter(y for x in reached for y in {*x.inputs} if y in reached)
         uses.update(wanted)
         recorded = {*self._simplifier.became.values()}
+        ordered = sorted(reached, key=lambda g: g.index)  # what it is made of before it
+        many = self._many = _sums_of_many(ordered)
         self._after: dict[Any, int] = {}  # the place of the last line that a gradient is made of
         length: dict[Any, int] = {}
         chosen: list[Node] = []
-        ordered = sorted(reached, key=lambda g: g.index)  # what it is made of before it
-        many = self._many = _sums_of_many(ordered)
         for g in ordered:
             length[g] = _length(g, length)
             twice = uses[g] > 1 and g in recorded and (_operations(g, self.names) > 2 or length[g] > SHORT)
@@ -162,10 +170,7 @@ class Derivation:
             behind = [x for x in g.inputs if x in reached]
             self.order[g] = max([self.order.get(g, 0), *(self.order[x] for x in behind)])
             self._after[g] = self.order[g] if length[g] == 0 else max((self._after[x] for x in behind), default=0)
-        self._lines: list[Node] = sorted(chosen, key=lambda g: (self.order[g], g.index))
-        for g in self._lines:
-            self._name(g, g in deltas)
-        self._name_long_forward(reached)
+        return chosen
 
     def _suits(self, x: Node) -> tuple[bool, bool, int]:
         """Which of the values that have the same gradient is to be said: one with a name, computed, the first; or the

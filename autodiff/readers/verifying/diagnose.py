@@ -8,31 +8,32 @@ import functools
 import itertools
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .compare import ratio
-from .edits import Edit, after, around, candidates, instead, of_expression, synthesized
-from .edits.line import parsed
+from .edits import Edit, after, around, candidates, instead, of_expression, synthesized, unshared
+from .edits.line import Line, parsed, product, tight
+from .edits.terms import buffers
 from .elsewhere import elsewhere
 from .helpers import in_helpers
 from .instrument import Patch, Statement
 from .locate import Healing, Trail, agrees
 from .moments import Bench
-from .problem import Problem
+from .problem import Outcome, Problem
 from .scope import Scope
-from .symptoms import named
-from .truth import Look
+from .symptoms import named, presumed
+from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
-MOST_ITEMS = 100  # items of lists that may be meant
+MOST_ITEMS = 40  # items of lists that may be meant
 MOST_RUN = 30  # edits that are tried by running the program
 
 
-AT_LEAST = 0.3  # seconds for a statement
+AT_LEAST = 0.5  # seconds for a statement
 
 
 @dataclass
@@ -51,44 +52,80 @@ class Diagnosis:
         return self.edits[0] if self.edits else None
 
 
+class _Best:
+    """The edits that mend most so far: later ones have to mend more."""
+
+    def __init__(self) -> None:
+        self.healing: Healing | None = None
+        self.edits: list[Edit] = []
+        self.count: int = 0
+
+    def add(self, healing: Healing, edits: list[Edit], count: int) -> None:
+        """More edits, which make so many gradients right."""
+        if count > self.count:
+            self.healing, self.edits, self.count = healing, edits, count
+
+
 class Doctor:
     """Finds the edits of statements that make gradients right at all points."""
 
     def __init__(self, problem: Problem, looks: Sequence[Look], deadline: float) -> None:
-        self.problem, self.looks, self.deadline = problem, looks, deadline
+        self.problem: Problem = problem
+        self.looks: Sequence[Look] = looks
+        self.deadline: float = deadline
         self.all: int = sum(len(look.true) for look in looks)
 
     def diagnose(self, trail: Trail, healing: Healing, known: Sequence[Patch]) -> Diagnosis:
         """Try the edits of the statement of a healing: the near ones first, then others."""
-        self.deadline = max(self.deadline, time.monotonic() + AT_LEAST)
+        self.deadline = max(self.deadline, time.thread_time() + AT_LEAST)
         bench = Bench(self.problem, trail, healing)
         if not np.any(bench.target):
             return Diagnosis(healing, mended=healing.mended)  # anything times 0 would do
         scope = self._scope(trail, bench)
-        final = any(ratio(bench.target, trail.look.true[name]) is not None for name in healing.mended)
-        where, (proven, count) = healing, self._proven(healing, self._near(bench, scope, final), known)
-        for other in elsewhere(self.problem, trail, healing) if count < self.all else ():
-            there = Bench(self.problem, trail, other)
-            found = self._proven(other, self._near(there, self._scope(trail, there), final), known)
-            if found[1] > count:
-                where, (proven, count) = other, found
-        if count < self.all:
-            there = self._sorted(in_helpers(self.problem, trail, healing, bench))
-            found = self._proven(healing, there, known)
-            if found[1] > count:
-                where, (proven, count) = healing, found
-        for edits in (self._made, self._after, self._around) if not proven else ():
-            where, (proven, count) = healing, self._proven(healing, edits(bench, scope), known)
-            if proven:
+        best = _Best()
+        for edits, there in self._tried(trail, healing, bench, scope):
+            best.add(there, *self._proven(there, edits, known))
+            if best.count == self.all:
                 break
+        for edits in (self._made, self._after, self._around) if not best.edits else ():
+            best.add(healing, *self._proven(healing, edits(bench, scope), known))
+            if best.edits:
+                break
+        proven = best.edits
         names = _Names(self.problem, bench.own, bench.target, scope)
         proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in proven]
-        cause = named(trail, healing, self.looks) or _of_forward(healing, bench.target, scope) or _agreed(proven)
-        return Diagnosis(where, proven, cause, healing.mended, count == self.all)
+        cause, agreed = named(trail, healing, self.looks), _agreed(proven)
+        if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
+            cause = agreed  # the line that mends it knows which constant
+        cause = cause or _of_forward(healing, bench.target, scope) or agreed
+        cause = cause or presumed(trail, healing, self.looks)
+        return Diagnosis(best.healing or healing, proven, cause, healing.mended, best.count == self.all)
+
+    def _tried(
+        self, trail: Trail, healing: Healing, bench: Bench, scope: Scope
+    ) -> Iterator[tuple[list[Edit], Healing]]:
+        """Edits of the statement and of others that make the same value, then of what they call."""
+        final = any(_is_final(bench.target, trail.look.true[name], healing) for name in healing.mended)
+        places = [(healing, bench)]
+        yield self._near(bench, scope, final), healing
+        for other in elsewhere(self.problem, trail, healing, bench):
+            there = Bench(self.problem, trail, other)
+            places.append((other, there))
+            yield self._near(there, self._scope(trail, there), final), other
+        for other, there in places:
+            yield self._sorted(in_helpers(self.problem, trail, other, there)), healing
 
     def _scope(self, trail: Trail, bench: Bench) -> Scope:
         statement = bench.statement
-        return Scope(bench.space, self._texts(statement), trail.look.point, _counters(statement))
+        scope = Scope(bench.space, self._texts(statement), trail.look.point, _counters(statement), bench.varying)
+        scope.varying |= self._computed(statement)
+        scope.updates = _updates(self.problem.program.statements, statement)
+        return scope
+
+    def _computed(self, statement: Statement) -> set[str]:
+        """The names that a function assigns something to that is no literal."""
+        beside = [s for s in self.problem.program.statements if s.origin is statement.origin]
+        return {name for s in beside if not isinstance(s.expression, ast.Constant) for name in s.names}
 
     # --- which edits ---
 
@@ -117,7 +154,7 @@ class Doctor:
         """Those that leave what the statement should leave, the best first."""
         found: list[Edit] = []
         for edit in edits:
-            if time.monotonic() > self.deadline:
+            if time.thread_time() > self.deadline:
                 break
             if fits(edit):
                 found.append(edit)
@@ -128,7 +165,7 @@ class Doctor:
         return sorted(edits, key=lambda edit: _change(edit.statement.source, edit.text))[:MOST_PROVEN]
 
     def _texts(self, statement: Statement) -> list[str]:
-        """The items and attributes that the function speaks of, and their neighbours."""
+        """The items and attributes that the function speaks of; items of its lists at this statement's indices."""
         found, lists, indices = set[str](), set[str](), set[str]()
         for other in self.problem.program.statements:
             if other.function == statement.function:
@@ -138,11 +175,10 @@ class Doctor:
                             found.add(ast.unparse(node))
                         if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
                             lists.add(ast.unparse(node.value))
-                            indices.add(ast.unparse(node.slice))
-        pairs = itertools.product(sorted(lists), sorted(indices))
-        others = [f"{values}[{index}]" for values, index in itertools.islice(pairs, MOST_ITEMS)]
+                            indices |= {ast.unparse(node.slice)} if other is statement else set()
+        pairs = (f"{values}[{index}]" for values in sorted(lists) for index in sorted(indices))
         own = sorted(found, key=lambda text: (text not in statement.text, text))
-        return own + [text for text in others if text not in found]
+        return own + [text for text in itertools.islice(pairs, MOST_ITEMS) if text not in found]
 
     # --- which are right ---
 
@@ -150,29 +186,97 @@ class Doctor:
         """Those that are right at all points, the ones that mend most, and how many gradients are right then."""
         found: list[tuple[Edit, int]] = []
         for edit in edits:
-            if time.monotonic() > self.deadline:
+            if time.thread_time() > self.deadline:
                 break
-            if mended := self.mended(healing, [*known, edit.patch]):
+            if mended := self.mended(healing.mended, [*known, edit.patch]):
                 found.append((edit, mended))
         most = max((count for _, count in found), default=0)
         return [edit for edit, count in found if count == most], most
 
-    def mended(self, healing: Healing, patches: Sequence[Patch]) -> int:
+    def returning(self, statement: Statement) -> Edit | None:
+        """What a function should return in the place of a global variable: one of its own names."""
+        nodes = list(ast.walk(statement.origin.tree))
+        names = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+        for name in dict.fromkeys([*names, *(node.arg for node in nodes if isinstance(node, ast.arg))]):
+            edit = of_expression(statement, name, "function-returns-global")
+            if self._right_anew(edit.patch):
+                return edit
+        return None
+
+    def of_floats(self) -> Edit | None:
+        """The line that makes an array of floats where integers cut something off, with which all is right."""
+        for statement in self.problem.program.statements:
+            line = Line(statement.text)
+            for text, cause in buffers(line, Scope({}), True):
+                if cause == "integer-dtype" and text != f"{tight(line.text)}.astype(float)":
+                    edit = of_expression(statement, text, cause)
+                    if self.mended(self.problem.parameters, [edit.patch]):
+                        return edit
+        return None
+
+    def unsharing(self) -> Edit | None:
+        """The line that works on its own arrays, with which all is right; nothing else is wrong then."""
+        changing = self.looks[0].plain.run.changing
+        edits = (edit for statement in self.problem.program.statements for edit in unshared(statement, changing))
+        for edit in itertools.islice(edits, MOST_RUN):
+            if self.mended(self.problem.parameters, [edit.patch]) or self._right_anew(edit.patch):
+                return edit
+        return None
+
+    def _right_anew(self, patch: Patch) -> bool:
+        """Whether the gradients are those of the loss, where a patch changes that, too."""
+        program = self.problem.program
+        try:
+            self.problem.program = program.patched([patch])
+            return not any(looked(self.problem, look.point).wrong for look in self.looks)
+        except Exception:  # an edited program may do anything
+            return False
+        finally:
+            self.problem.program = program
+
+    def mended(self, wanted: Iterable[str], patches: Sequence[Patch]) -> int:
         """How many gradients are right, over all points, with some patches; 0 where one is not that should be."""
         try:
             program = self.problem.program.patched(patches)
         except SyntaxError:
             return 0
-        count = 0
+        count, wanted = 0, set(wanted)
         for look in self.looks:
             outcome = self.problem.run(look.point, program=program, record=False)
-            if outcome.error is not None:
+            if outcome.error is not None or not _same_loss(outcome, look):
                 return 0
             right = {name for name in look.true if agrees(look, name, outcome.gradients[name])}
-            if not right >= {name for name in look.true if name in healing.mended or name not in look.wrong}:
+            if not right >= {name for name in look.true if name in wanted or name not in look.wrong}:
                 return 0
             count += len(right)
         return count
+
+
+def _is_final(target: Any, true: Any, healing: Healing) -> bool:
+    """Whether a value is the gradient of a parameter, or a part of it."""
+    return ratio(target, true) is not None or (len(healing.mended) == 1 and np.shape(target) == np.shape(true) != ())
+
+
+def _same_loss(outcome: Outcome, look: Look) -> bool:
+    """Whether an edited program has the same loss: the true gradient is that of the user's."""
+    return close(number(outcome.loss), number(look.plain.loss), rounding(look.plain))
+
+
+def _updates(statements: Sequence[Statement], statement: Statement) -> dict[str, str]:
+    """For what the function updates, `w -= step`, how to write the value that it had before."""
+    found: dict[str, str] = {}
+    opposite = {"-=": "+", "+=": "-"}
+    for other in statements:
+        if other.origin is statement.origin and len(other.names) == 1:
+            name, tree = other.names[0], other.expression
+            if other.kind in opposite:
+                found[name] = f"{name} {opposite[other.kind]} {product(other.text)}"
+            elif other.kind == "=" and isinstance(tree, ast.BinOp) and isinstance(tree.op, (ast.Add, ast.Sub)):
+                line = Line(other.text)
+                if line.of(line.tree.left) == name:  # type: ignore[attr-defined]
+                    sign = "+" if isinstance(tree.op, ast.Sub) else "-"
+                    found[name] = f"{name} {sign} {product(line.of(line.tree.right))}"  # type: ignore[attr-defined]
+    return found
 
 
 def _counters(statement: Statement) -> set[str]:
@@ -193,12 +297,11 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"\w+|[^\w\s]", text))
 
 
-def _change(old: str, new: str) -> tuple[int, int]:
-    """How much of a statement an edit changes: words and signs that are put in or taken out; then its length."""
-    a, b = _tokens(old), _tokens(new)
-    blocks = difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks()
-    common = sum(block.size for block in blocks)
-    return len(a) + len(b) - 2 * common, len(new)
+def _change(old: str, new: str) -> tuple[float, int]:
+    """How much of a statement an edit changes: words and signs put in, or taken out (half as much); its length."""
+    parts = difflib.SequenceMatcher(None, _tokens(old), _tokens(new), autojunk=False).get_opcodes()
+    changes = [(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in parts if kind != "equal"]
+    return sum(more + max(0, less - more) / 2 for less, more in changes), len(new)
 
 
 class _Names:
@@ -207,6 +310,8 @@ class _Names:
     def __init__(self, problem: Problem, own: Any, target: Any, scope: Scope) -> None:
         self.factor = ratio(own, target)
         self.scope = scope
+        self.counts: set[int] = {size for value in scope.arrays.values() for size in value.shape}
+        self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(")}
         self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
 
     def resolved(self, cause: str | None, text: str) -> str | None:
@@ -235,7 +340,7 @@ class _Names:
                 return name
         for inverse, text in ((False, "factor-{}"), (True, "factor-1/{}")):
             size = 1 / factor if inverse else factor
-            if size > 1 and abs(size - round(size)) < 1e-6:
+            if size > 1 and abs(size - round(size)) < 1e-6 and round(size) in self.counts:
                 if round(size) not in self.inner:
                     return text.format("N")
                 if not inverse:
@@ -248,15 +353,13 @@ PRECEDENCE = (
     "activation-derivative-twice", "derivative-of-another-activation", "missing-activation-derivative",
     "relu-mask-from-wrong-tensor", "relu-mask-inverted", "softmax-wrong-axis", "bias-not-reduced", "bias-wrong-axis",
     "off-by-one-time", "off-by-one-index", "updated-weights", "ddof", "regulariser-scale",
+    "overwritten-not-accumulated",
 )  # fmt: skip
 
 
 def _agreed(edits: Sequence[Edit]) -> str | None:
-    """The cause that the nearest edits prove: the most special one, or the one that all agree on."""
-    named = [c.cause for c in edits[:6] if c.cause is not None]
-    if "wrong-tensor-in-weight-gradient" in named[:2]:
-        return "wrong-tensor-in-weight-gradient"
-    for cause in PRECEDENCE:
-        if cause in named:
-            return cause
-    return named[0] if named and named.count(named[0]) * 2 > len(named) else None
+    """The cause that the nearest edits prove: the one that they agree on, or the most special one."""
+    named = list(dict.fromkeys(edit.cause for edit in edits if edit.cause is not None))
+    if len(named) == 1:
+        return named[0]
+    return next((cause for cause in PRECEDENCE if cause in named), None)

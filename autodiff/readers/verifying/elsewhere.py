@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from .compare import ratio, same
 from .edits.line import parsed
 from .instrument import Statement
-from .compare import ratio, same
 from .locate import Healing, Trail
+from .moments import Bench
 from .problem import Problem
 from .program import Record
 
 MOST = 4  # other statements that are looked at
 
 
-def elsewhere(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Healing]:
+def elsewhere(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Healing]:
     """Healings of other statements that come to the same."""
     yield from _returned(problem, trail, healing)
     yield from _collected(problem, trail, healing)
+    yield from _used(problem, trail, healing, bench)
 
 
 def _returned(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Healing]:
@@ -48,7 +50,8 @@ def _origin(problem: Problem, trail: Trail, place: Any) -> Record | None:
     if not any(isinstance(node, ast.Call) for node in ast.walk(statements[own.statement].expression)):
         return None
     for record in records[max(0, position - 30) : position][::-1]:
-        if len(record.stack) > len(own.stack) and same(record.value, own.value):
+        inside = statements[record.statement].function != statements[own.statement].function
+        if inside and same(record.value, own.value):
             return record
     return None
 
@@ -76,6 +79,44 @@ def _collected(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Hea
         if factor is not None:
             values = {record.place: record.value + (wanted - total) / factor}
             yield replace(healing, statement=record.statement, values=values, order=trail.position[record.place])
+
+
+def _used(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Healing]:
+    """What the statement computes with: a factor of it that has to be another."""
+    statement, records = bench.statement, trail.look.plain.run.records
+    if any(place[1] < 0 for place in healing.values):
+        return
+    names = {node.id for node in ast.walk(statement.expression) if isinstance(node, ast.Name)}
+    found: list[Healing] = []
+    for name in names:
+        places: dict[int, dict[Any, Any]] = {}
+        for moment in bench.looked_at:
+            position = next(trail.position[p] for p in healing.values if p[1] == moment.occurrence)
+            record = _last(problem, records, name, position)
+            wanted = bench.needed(name, moment) if record is not None else None
+            if record is None or wanted is None:
+                break
+            places.setdefault(record.statement, {})[record.place] = wanted
+        else:
+            if len(places) == 1:
+                ((number, values),) = places.items()
+                order = max(trail.position[place] for place in values)
+                found.append(replace(healing, statement=number, values=values, order=order))
+    for other in sorted(found, key=lambda other: -other.order)[:MOST]:
+        yield other
+        yield from _collected(problem, trail, other)
+
+
+def _last(problem: Problem, records: list[Record], name: str, position: int) -> Record | None:
+    """The last value of a name, as a whole, before a place in the same function."""
+    stack, statements = records[position].stack, problem.program.statements
+    for record in records[:position][::-1]:
+        statement = statements[record.statement]
+        whole = record.path == ("base",) or (not record.path and statement.names == (name,))
+        made = whole and (record.occurrence < 0 or statement.kind == "=")
+        if made and record.stack == stack and base_of(statement) == name:
+            return record
+    return None
 
 
 def base_of(statement: Statement) -> str | None:

@@ -1,14 +1,15 @@
-"""The user's own functions that a statement calls: another line in one of them, and what the statement computes then."""
+"""The user's own functions that a statement calls: another line in one of them, and what the statement is then."""
 
 from __future__ import annotations
 
 import ast
 import copy
+import itertools
 from collections.abc import Iterator, Mapping
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
-from .edits import Edit, candidates, of_expression
+from .edits import Edit, candidates, instead, of_expression
 from .instrument import FILENAME, Source, Statement
 from .locate import Healing, Trail
 from .moments import Bench
@@ -25,8 +26,8 @@ def in_helpers(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -
         lines = [s for s in problem.program.statements if s.function == name and s.kind in ("=", "return")]
         lines = [s for s in lines if s.origin.tree.name == name][-MOST:]
         for statement, scope in _scopes(problem, trail, healing, lines):
-            for expression, cause in candidates(statement.text, scope, False):
-                edit = of_expression(statement, expression, cause)
+            expressions = (of_expression(statement, *found) for found in candidates(statement.text, scope, False))
+            for edit in itertools.chain(instead(statement, scope), expressions):
                 others = _with(edit, text, function, bench.space)
                 if others is not None and bench.fits(
                     of_expression(bench.statement, bench.statement.text, None), others

@@ -101,7 +101,7 @@ class Source:
         self.function = function
         self.code: CodeType = function.__code__
         self.file: str = self.code.co_filename
-        (self.tree,) = ast.parse(self.text).body
+        self.tree: Any = ast.parse(self.text).body[0]
 
     def patched(self, patches: Iterable[Patch]) -> Source:
         """The same function with another text. Raises SyntaxError where that is none."""
@@ -109,7 +109,7 @@ class Source:
         new.__dict__.pop("bytes", None)
         for patch in sorted(patches, key=lambda patch: -patch.start):
             new.text = new.text[: patch.start] + patch.text + new.text[patch.end :]
-        (new.tree,) = ast.parse(new.text).body
+        new.tree = ast.parse(new.text).body[0]
         return new
 
     @functools.cached_property
@@ -305,7 +305,8 @@ def source_of(function: FunctionType) -> Source | None:
 
 def instrumented(source: Source, statements: list[Statement]) -> CodeType | None:
     """The code of a function with hooks; its statements are added to the list."""
-    function, tree = source.function, copy.deepcopy(source.tree)
+    function = source.function
+    (tree,) = ast.parse(source.text).body  # anew: hooks are put into it
     name = function.__code__.co_name
     body: ast.stmt = Instrument(source, name, statements).visit(tree)
     owner = function.__code__.co_qualname.split(".")[-2:-1]
@@ -313,13 +314,12 @@ def instrumented(source: Source, statements: list[Statement]) -> CodeType | None
         body = ast.ClassDef(owner[0], [], [], [body], [])
     free = [name for name in function.__code__.co_freevars if name != "__class__"]
     arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
-    shared: list[ast.stmt] = [ast.Global([body.name])] if isinstance(body, ast.ClassDef) and body.name not in free else []
+    named = isinstance(body, ast.ClassDef) and body.name not in free
+    shared = [ast.Global([owner[0]])] if named else []  # or else methods would take the class for one of the factory's
     factory = ast.FunctionDef("factory", arguments, [*shared, body], [])
     module = ast.fix_missing_locations(ast.Module([factory], []))
     code = compile(module, FILENAME, "exec")
-    return next(
-        (c for c in _inside(code) if c.co_name == name and c.co_varnames[:1] != ("factory",)), None
-    )
+    return next((c for c in _inside(code) if c.co_name == name and c.co_varnames[:1] != ("factory",)), None)
 
 
 @functools.lru_cache(4096)

@@ -17,7 +17,7 @@ import functools
 import itertools
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +36,7 @@ from .view import Applied, View
 Place = tuple[int, int, tuple[Any, ...]]
 Values = dict[Place, Any]
 LOOP = 6  # values that one line makes in a loop: not each is a candidate for each step
+ROTATED = 9  # values that one line makes for a sample
 ACTIVATION = 6  # operations that one may be written in
 
 
@@ -76,7 +77,7 @@ class Trail:
         seen = [r for r in self.look.traced.run.records if isinstance(r.value, Node)]
         self.nodes: dict[Place, Node] = {r.place: r.value for r in seen}
         ahead = set(Graph([self.look.output]).nodes) | set(self.look.forward)
-        self.forward = self._computed_ahead(ahead, seen)
+        self.forward: set[Place] = self._computed_ahead(ahead, seen)
         self.known_as: dict[Node, list[str]] = defaultdict(list)
         for record in sorted(seen, key=lambda record: len(record.stack)):
             if record.value in ahead and self.problem.program.statements[record.statement].kind != "return":
@@ -84,13 +85,13 @@ class Trail:
         for node in self.look.forward:
             if node.is_leaf and node.variable and node.variable.name:
                 self.known_as[node].append(node.variable.name)
-        self.named = {node: names[0] for node, names in self.known_as.items()}
-        self.groups = self._groups()
+        self.named: dict[Node, str] = {node: names[0] for node, names in self.known_as.items()}
+        self.groups: dict[tuple[Any, ...], list[Node]] = self._groups()
         self.steps: dict[int, list[Record]] = defaultdict(list)
         for record in self._made():
             if record.place not in self.forward:
                 self.steps[record.statement].append(record)
-        self.position = {r.place: i for i, r in enumerate(self.look.plain.run.records)}
+        self.position: dict[Place, int] = {r.place: i for i, r in enumerate(self.look.plain.run.records)}
 
     def _groups(self) -> dict[tuple[Any, ...], list[Node]]:
         """The nodes behind the loss by the place in the program that made them, in loops several."""
@@ -114,6 +115,7 @@ class Trail:
     def _made(self) -> list[Record]:
         """The records of values where they were made: not where a function's result is only passed on."""
         records, statements = self.look.plain.run.records, self.problem.program.statements
+        ran = Counter(record.statement for record in records if not record.path)
         last: dict[Any, tuple[int, Record]] = {}
         kept: dict[int, Record] = {}
         for i, record in enumerate(records):
@@ -126,8 +128,11 @@ class Trail:
                 earlier
                 and kind in ("return", "=")
                 and isinstance(expression, (ast.Call, ast.Tuple, ast.Dict, ast.List))
+                and ran[earlier[1].statement] == 1  # a function that runs again may be given what is wrong
             ):
                 continue
+            if record.path and isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript)):
+                continue  # a container that only gets a name
             kept[i] = record
             last[key] = (i, record)
         return list(kept.values())
@@ -173,8 +178,8 @@ class Trail:
                     yield records, target
             for target in self._slopes(shapes, self.problem.program.statements[statement].kind):
                 yield records, target
-            if len(records) > 2:  # what the last run of a loop hands on may go to what nobody differentiates by
-                for target in self._uses(records[:-1], shapes[:-1]):
+            if len(records) > 1:  # what the last run of a loop hands on may go to what nobody differentiates by
+                for target in self._sequences(records[:-1], shapes[:-1]):
                     yield records[:-1], target
 
     def _slopes(self, shapes: Sequence[Any], kind: str) -> Iterator[Target]:
@@ -204,11 +209,34 @@ class Trail:
                     yield records, Target((value,), (node,))
 
     def _instances(self, statement: int) -> list[list[Record]]:
-        """The records of a statement that belong together: of each place in what it assigns, each kind of value."""
+        """The records of a statement that belong together: of each place in what it assigns, each kind of value.
+
+        Of a loop, also just what it leaves in the end.
+        """
         apart: dict[Any, list[Record]] = defaultdict(list)
         for record in self.steps[statement]:
             apart[record.path, record.occurrence < 0].append(record)
-        return list(apart.values())
+        found = list(apart.values())
+        for records in apart.values():
+            left = [record for record in records if record.place in self.left]
+            if 0 < len(left) < len(records):
+                found.append(left)
+        return found
+
+    @functools.cached_property
+    def left(self) -> set[Place]:
+        """The values after which another statement writes to the name, or none."""
+        last: dict[tuple[str, bool], Record] = {}
+        found: set[Place] = set()
+        for record in self.look.plain.run.records:
+            key = record.name, record.occurrence < 0
+            if key in last and last[key].statement != record.statement:
+                found.add(last[key].place)
+            last[key] = record
+            other = record.name, not key[1]
+            if other in last and last[other].statement != record.statement:
+                found.add(last.pop(other).place)
+        return found | {record.place for record in last.values()}
 
     def _sequences(self, records: Sequence[Record], shapes: Sequence[Any]) -> Iterator[Target]:
         n, adjoints = len(records), self.look.adjoints
@@ -239,7 +267,8 @@ class Trail:
         by_group: dict[Any, list[Any]] = defaultdict(list)
         for (node, consumer), value in self.uses.items():
             if consumer in self.places:
-                by_group[self.places[consumer], node.shape].append((consumer.index, node, value))
+                operand = next(i for i, x in enumerate(consumer.inputs) if x is node)
+                by_group[self.places[consumer], operand].append((consumer.index, node, value))
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
             for chosen in _alignments(found, len(records)):
@@ -334,7 +363,7 @@ class Trail:
             if self._is_start(statement):
                 continue
             for records, target in itertools.chain(self.targets(statement), self._next_targets(statement)):
-                if time.monotonic() > self.deadline:
+                if time.thread_time() > self.deadline:
                     return found
                 for factor in attested:
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
@@ -383,13 +412,15 @@ class Trail:
         if outcome.error is not None:
             return None
         factors: set[float | None] = set()
+        entries = 0
         for name in wrong:
             rest = outcome.gradients[name]
             with contextlib.suppress(TypeError, ValueError):
                 part = np.asarray(gradients[name]) - rest
                 if np.any(part):
                     factors.add(ratio(self.look.true[name] - rest, part))
-        return factors.pop() if len(factors) == 1 else None
+                    entries += part.size
+        return factors.pop() if len(factors) == 1 and entries > 1 else None  # a single number is a multiple of any
 
     @staticmethod
     def _is_parameter(node: Any) -> bool:
@@ -425,7 +456,7 @@ class Trail:
         made.sort(key=lambda record: self.position[record.place])
         for name in wrong:
             hand, true = np.asarray(self.look.plain.gradients[name]), self.look.true[name]
-            for record in sorted(made, key=lambda r: (self._passes_on(r.statement), -self.position[r.place])):
+            for record in sorted(made, key=self._likely):
                 if same(record.value, hand):
                     target = Target((true,), (name,), "final")
                     healing = self._tried(record.statement, target, {record.place: true}, wrong, right)
@@ -439,11 +470,19 @@ class Trail:
         """The constant factors between a statement's values and true derivatives."""
         return {factor for _, factor in self.meanings(statement) if factor != 1.0 and abs(factor) > 1e-6}
 
-    def _passes_on(self, statement: int) -> bool:
-        """Whether a statement computes nothing, or in the end what it gives back."""
-        kinds = (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Dict)
-        own = self.problem.program.statements[statement]
-        return own.kind == "return" or isinstance(own.expression, kinds)
+    def _likely(self, record: Record) -> tuple[bool, bool, int]:
+        """Of records of one value, the one that made it: not where it is given back, nor where it is only passed on."""
+        position, passed_on = self.position[record.place], self._passes_on(record)
+        returned = self.problem.program.statements[record.statement].kind == "return"
+        return returned, passed_on, position if passed_on else -position
+
+    def _passes_on(self, record: Record) -> bool:
+        """Whether a statement computes nothing, or leaves it to a function that has the value already."""
+        expression = self.problem.program.statements[record.statement].expression
+        if isinstance(expression, ast.Call):
+            inside = (r for records in self.steps.values() for r in records if len(r.stack) > len(record.stack))
+            return any(same(r.value, record.value) for r in inside)
+        return isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Dict))
 
     def _behind_pieces(self) -> list[int]:
         """The steps from which a right derivative by a part of a parameter was computed."""
@@ -451,20 +490,14 @@ class Trail:
             record.place
             for k, records in self.steps.items()
             for record in records
-            if any(factor == 1.0 and self._is_piece(node) for node, factor in self.meanings(k))
+            if any(factor == 1.0 and is_piece(node) for node, factor in self.meanings(k))
         ]
         nodes = set(Graph([self.nodes[place] for place in pieces if place in self.nodes]).nodes)
         return [k for k, records in self.steps.items() if any(self.nodes.get(r.place) in nodes for r in records)]
 
-    def _is_piece(self, node: Node) -> bool:
-        """Whether it is cut out of a vector of all parameters."""
-        while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "identity"):
-            node = node.inputs[0]
-        return node.is_leaf and node.needs
-
     def _inner_factors(self, statement: int) -> set[float]:
         """Those of a step on the way, not of a gradient itself."""
-        return {factor for node, factor in self.meanings(statement) if not self._is_piece(node)}
+        return {factor for node, factor in self.meanings(statement) if not is_piece(node)}
 
     def meanings(self, statement: int) -> list[tuple[Node, float]]:
         """The values whose derivatives a statement's values are, each but for a constant factor."""
@@ -473,7 +506,8 @@ class Trail:
             for records, target in self.targets(statement):
                 if target.kind in ("adjoint", "row"):
                     factor = common_factor([r.value for r in records], target.values)
-                    if factor is not None:
+                    telling = sum(np.size(r.value) for r in records) > 1  # any two numbers have a ratio
+                    if factor is not None and (telling or abs(factor) == 1.0):
                         found.append((target.nodes[0], factor))
             self._meanings[statement] = found
         return self._meanings[statement]
@@ -522,6 +556,13 @@ class Trail:
         if healing.target.kind == "slope":
             return f"∂{name}"
         return name if healing.target.kind == "value" else f"∂L/∂{name}"
+
+
+def is_piece(node: Node) -> bool:
+    """Whether it is a parameter, or cut out of a vector of all of them."""
+    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "identity"):
+        node = node.inputs[0]
+    return node.is_leaf and node.needs
 
 
 def agrees(look: Look, name: str, hand: Any) -> bool:
@@ -632,7 +673,15 @@ def _alignments(items: Sequence[Any], n: int) -> Iterator[tuple[Any, ...]]:
             continue
         for start in range(size) if wanted == 1 else sorted({0, extra}):
             parts = [items[b * size + start : b * size + start + wanted] for b in range(blocks)]
-            for order in (parts, [part[::-1] for part in parts], [part[::-1] for part in parts[::-1]]):
+            orders = [parts, [part[::-1] for part in parts], [part[::-1] for part in parts[::-1]]]
+            if size == wanted:  # two loops, the one inside the other, the other way round
+                if size < ROTATED:  # layer by layer backwards, forwards within each
+                    orders += [[part[k:] + part[:k] for part in parts] for k in range(1, size)]
+                rows = (d for d in range(2, size) if size % d == 0)
+                orders += [
+                    [tuple(part[j] for i in range(d) for j in range(i, size, d)) for part in parts] for d in rows
+                ]
+            for order in orders:
                 yield tuple(item for part in order for item in part)
                 if n == 1:
                     break

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .compare import ratio
 from .edits import Edit
 from .instrument import HOOK, Statement, compiled
 from .locate import Healing, Trail
@@ -44,19 +45,21 @@ class Bench:
 
     def __init__(self, problem: Problem, trail: Trail, healing: Healing) -> None:
         self.statement: Statement = problem.program.statements[healing.statement]
-        self.wanted = {place[1:]: value for place, value in healing.values.items()}
-        self.tolerance = max(1e-9, 1e3 * rounding(trail.look.plain))
+        self.wanted: dict[Any, Any] = {place[1:]: value for place, value in healing.values.items()}
+        self.tolerance: float = max(1e-9, 1e3 * rounding(trail.look.plain))
         target = _target(self.statement)
-        self.name = ast.unparse(target) if target is not None else ""
-        self.base = ast.unparse(target.value) if isinstance(target, ast.Subscript) else self.name
+        self.name: str = ast.unparse(target) if target is not None else ""
+        self.base: str = ast.unparse(target.value) if isinstance(target, ast.Subscript) else self.name
         self.moments: list[Moment] = []
         self._originals: list[Any] = []
         run = self._run(problem, trail, healing)
         self._follow(run)
-        self.computed = own = {place: run.computed[healing.statement, *place] for place in self.wanted}
+        own = {place: run.computed.get((healing.statement, *place)) for place in self.wanted}
+        self.computed: dict[Any, Any] = own
         differing = [place for place, value in self.wanted.items() if not self.alike(own[place], value)]
-        self.telling = max(differing or self.wanted, key=lambda place: largest(self.wanted[place]))
-        self.own, self.target = own[self.telling], self.wanted[self.telling]
+        self.telling: Any = max(differing or self.wanted, key=lambda place: largest(self.wanted[place]))
+        self.own: Any = own[self.telling]
+        self.target: Any = self.wanted[self.telling]
 
     def _run(self, problem: Problem, trail: Trail, healing: Healing) -> Run:
         count = 0
@@ -114,12 +117,23 @@ class Bench:
         """The variables in the run that is most wrong."""
         return next((m.space for m in self.moments if m.occurrence == abs(self.telling[0])), {})
 
+    @property
+    def varying(self) -> set[str]:
+        """The numbers that are not the same in all runs."""
+        if not self.moments:
+            return set()
+        first, *others = [moment.space for moment in self.moments]
+        numbers = [name for name, value in first.items() if isinstance(value, (float, np.floating))]
+        return {name for name in numbers if any(space.get(name) != first[name] for space in others)}
+
     # --- trying ---
 
     def alike(self, value: Any, target: Any) -> bool:
         """Whether two values are one, but for rounding."""
         if np.shape(value) != np.shape(target) or np.asarray(value).dtype.kind not in "fiub":
             return False
+        if np.shape(value) == ():
+            return bool(abs(value - target) <= self.tolerance * max(abs(target), 1e-300))
         return largest(np.asarray(value) * 1.0 - target) <= self.tolerance * max(largest(target), 1e-300)
 
     def becomes(self, expression: str) -> bool:
@@ -157,6 +171,29 @@ class Bench:
                 if place[0] == moment.occurrence and not self.alike(_at(value, place[1]), target):
                     return False
         return True
+
+    def needed(self, name: str, moment: Moment) -> Any:
+        """The value of a variable with which the statement would be right; None if it is no factor of it."""
+        target = self.wanted.get((moment.occurrence, ()))
+        code = compiled(self.statement.text)
+        value: Any = moment.space.get(name)
+        counts = np.ndim(value) == 0 and isinstance(value, float) and float(value).is_integer()
+        if target is None or counts or not isinstance(value, (np.ndarray, np.floating, float)):
+            return None
+        with np.errstate(all="ignore"):
+            try:
+                own = eval(code, dict(moment.space))
+                factor = ratio(target, own)
+                if factor is not None:
+                    wanted = value * factor
+                else:  # entry by entry
+                    shift = np.random.default_rng(0).uniform(1, 2, np.shape(value)) * (largest(value) or 1.0)
+                    slope = (eval(code, {**moment.space, name: value + shift}) - own) / shift
+                    wanted = value + np.divide(target - own, slope, out=np.zeros(np.shape(own)), where=slope != 0)
+                right = self.alike(eval(code, {**moment.space, name: wanted}), target)
+            except Exception:
+                return None
+        return wanted if right and np.all(np.isfinite(wanted)) else None
 
     @functools.cached_property
     def looked_at(self) -> list[Moment]:

@@ -51,16 +51,23 @@ class Problem:
         gradients: Mapping[str, str] | None = None,
         on_run: Callable[[], None] | None = None,
     ) -> None:
-        self.f, self.arguments, self.by_hand = f, tuple(arguments), by_hand
-        self.on_run = on_run
-        self.program = Program()
-        self.loss, self.where = loss, dict(gradients or {})
-        self.names = _argument_names(f, self.arguments)
-        self.located = True  # whether the source is there
-        self.draws = False  # whether it takes numbers from the global random generators
+        self.f: Callable[..., Any] = f
+        self.arguments: tuple[Any, ...] = tuple(arguments)
+        self.by_hand: Callable[..., Any] | None = by_hand
+        self.on_run: Callable[[], None] | None = on_run
+        self.program: Program = Program()
+        self.loss: str | None = loss
+        self.where: dict[str, str] = dict(gradients or {})
+        self.names: list[str] = _argument_names(f, self.arguments)
+        self.parameters: dict[str, Any] = {}
+        self.keys: dict[str, str] = {}  # where among the gradients those of the parameters are
+        self.located: bool = True  # whether the source is there
+        self.draws: bool = False  # whether it takes numbers from the global random generators
         first, self.draws = drawn(self.run)
-        self.first = first
+        self.first: Outcome = first
         if first.error is not None:
+            if line := self.program.line_of(first.error):
+                first.error.add_note(f"raised at {line}")
             raise first.error
         if self.where:
             self.parameters = {name: self._given(name, first) for name in self.where}
@@ -144,7 +151,7 @@ class Problem:
         outcome.gradients = {path: value for path, value in _flat(found).items() if value is not None}
         if not outcome.gradients:
             raise GradientError(f"verify: {getattr(self.f, '__name__', 'the function')} returned no gradients")
-        if hasattr(self, "keys"):
+        if self.keys:
             outcome.gradients = {name: outcome.gradients[key] for name, key in self.keys.items()}
 
     def _named(self, outcome: Outcome, name: str) -> Any:

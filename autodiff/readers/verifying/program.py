@@ -63,6 +63,17 @@ class Program:
             new._codes[key] = new._instrumented(key)
         return new
 
+    def line_of(self, error: BaseException) -> str:
+        """`grades.py:12, in backprop`: the user's line that raised an error; "" where it is not known."""
+        found, traceback = "", error.__traceback__
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            for key, source in self.sources.items():
+                if code.co_filename == FILENAME and self._codes[key] is code:
+                    found = f"{source.file}:{source.first + traceback.tb_lineno - 1}, in {code.co_name}"
+            traceback = traceback.tb_next
+        return found
+
     def sees(self, followed: Any) -> bool:
         """Whether the source of a function that a run follows was there."""
         while isinstance(followed, (MethodType, functools.partial)):
@@ -98,17 +109,18 @@ class Run:
         heal: Mapping[Any, Any] | None = None,
         watch: Callable[[int, FrameType], None] | None = None,
         noise: float = 0.0,
+        seed: int = 0,
         copies: bool = False,
         record: bool = True,
     ) -> None:
-        self.program = program
-        self.traced = traced
-        self.heal = heal or {}
-        self.noise = np.random.default_rng(0), noise
-        self.copies = copies  # every assigned value is copied: aliases are cut
+        self.program: Program = program
+        self.traced: bool = traced
+        self.heal: Mapping[Any, Any] = heal or {}
+        self.noise: tuple[np.random.Generator, float] = np.random.default_rng(seed), noise
+        self.copies: bool = copies  # every assigned value is copied: aliases are cut
         self.records: list[Record] = []
-        self.recording = record
-        self.tainted = False  # a value was computed in a way that no gradient passes
+        self.recording: bool = record
+        self.tainted: bool = False  # a value was computed in a way that no gradient passes
         self.marks: list[tuple[int, tuple[Any, ...]]] = []  # which nodes were made where
         self.locals: dict[str, Any] = {}  # of the outermost function, at its end
         self._seen: dict[int, int] = {}
@@ -118,7 +130,7 @@ class Run:
         self._globals: dict[int, dict[str, Any]] = {}
         self._functions: dict[Any, Any] = {}
         self._watch = watch  # sees a statement, and the frame that it runs in, before its value is assigned
-        self.keeper = Keeper()
+        self.keeper: Keeper = Keeper()
         self.changing: set[str] = set()  # functions that changed an argument in place
         self.returning_globals: set[str] = set()  # functions whose result is none of their own values
         self.computed: dict[Any, Any] = {}  # what stood where a value was healed
@@ -150,7 +162,7 @@ class Run:
 
     def looks(self, number: int) -> bool:
         """Whether the value that an augmented assignment leaves is to be seen."""
-        return self.recording or bool(self.heal)
+        return self.recording or bool(self.heal) or bool(self.noise[1])
 
     def after(self, number: int, value: Any) -> Any:
         """See the value that an augmented assignment leaves."""
@@ -174,12 +186,16 @@ class Run:
         changed = {}
         for place in places:
             part = value[place]
-            if isinstance(part, (np.ndarray, np.generic, Tensor)):
+            if isinstance(part, (np.ndarray, np.generic, Tensor)) or (self.noise[1] and type(part) is float):
                 name = names[place] if len(names) == len(places) > 1 else names[0]
                 new = self._passed(number, part, occurrence, (place,), name)
                 if new is not part:
                     changed[place] = new
         if not changed:
+            return value
+        if self.noise[1] and isinstance(value, (dict, list)):  # which others may know, too
+            for place, new in changed.items():
+                value[place] = new
             return value
         if isinstance(value, dict):
             return {**value, **changed}
@@ -193,7 +209,7 @@ class Run:
         if healed is not None:
             self.computed[number, occurrence, path] = np.array(plain_value(value))
             value = healed.copy() if isinstance(healed, np.ndarray) else healed
-        elif self.noise[1] and _is_float(value):
+        elif self.noise[1] and (_is_float(value) or type(value) is float or isinstance(value, Tensor)):
             value = self._noisy(value)
         elif self.copies and isinstance(value, np.ndarray):
             value = value.copy()
@@ -207,6 +223,10 @@ class Run:
 
     def _noisy(self, value: Any) -> Any:
         """A value with other roundings; an array stays the same object, which others may know, too."""
+        if type(value) is float:
+            return value * float(1 + self.noise[1] * self.noise[0].uniform(-1, 1))
+        if isinstance(value, Tensor):
+            return value * (1 + self.noise[1] * self.noise[0].uniform(-1, 1, value.shape))
         factor = (1 + self.noise[1] * self.noise[0].uniform(-1, 1, value.shape)).astype(value.dtype)
         if isinstance(value, np.ndarray) and value.flags.writeable:
             value *= factor
@@ -215,7 +235,7 @@ class Run:
 
     def base(self, number: int, array: Any) -> Any:
         """See the array of which a statement wrote a part."""
-        if not isinstance(array, (np.ndarray, Tensor)) or not (self.recording or self.heal) or array.size > LARGE:
+        if not isinstance(array, (np.ndarray, Tensor)) or not self.looks(number) or array.size > LARGE:
             return array
         name = self.program.statements[number].names[0]
         return self._passed(number, array, -self._seen[number], ("base",), name)
@@ -250,7 +270,7 @@ class Run:
         frame = sys._getframe(1)
         if not self._stack:
             self.locals = dict(variables)
-        elif isinstance(value, (np.ndarray, np.generic, Tensor)) and variables:
+        elif self.recording and isinstance(value, (np.ndarray, np.generic, Tensor)) and variables:
             own, shared = variables.values(), frame.f_globals.values()
             if any(v is value for v in shared) and not any(v is value for v in own):
                 self.returning_globals.add(frame.f_code.co_name)

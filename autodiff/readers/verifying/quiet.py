@@ -58,7 +58,7 @@ def silent(*values: Any, **options: Any) -> None:
     """What `print` is in a run: it may happen some hundred times."""
     file = options.get("file")
     if file is not None and file not in (sys.stdout, sys.stderr):
-        print(*values, **options)  # to where the user can write, and read again
+        print(*values, **options)  # noqa: T201 (to where the user can read it again)
 
 
 class Keeper:

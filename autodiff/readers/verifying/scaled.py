@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ...tensor import Tensor
+from .compare import ratio
 from .edits.line import Line, product
 from .instrument import Statement
-from .compare import ratio
 from .problem import Problem
+from .scope import Scope
 from .truth import Look, number
 
 EXACTLY = 1e-9
@@ -43,21 +44,25 @@ def loss_statements(problem: Problem, look: Look) -> list[Statement]:
 
 def other_losses(problem: Problem, looks: Sequence[Look], factor: float) -> Iterator[str]:
     """The lines that make the loss so many times as large, at all points."""
+    sizes = Scope(looks[0].plain.run.locals).sizes
     for statement in reversed(loss_statements(problem, looks[0])):
-        for text in list(dict.fromkeys(_edited(statement.text, factor)))[:FEW]:
+        for text in list(dict.fromkeys(_edited(statement.text, factor, sizes)))[:FEW]:
             if all(_scales(problem, look, statement, text, factor) for look in looks):
                 yield statement.with_expression(text)
                 return
 
 
 def _scales(problem: Problem, look: Look, statement: Statement, text: str, factor: float) -> bool:
-    program = problem.program.patched([statement.replaced(statement.with_expression(text))])
+    try:
+        program = problem.program.patched([statement.replaced(statement.with_expression(text))])
+    except SyntaxError:
+        return False
     outcome = problem.run(look.point, program=program, record=False)
     before = number(look.plain.loss)
     return outcome.error is None and math.isclose(number(outcome.loss), factor * before, rel_tol=EXACTLY)
 
 
-def _edited(text: str, factor: float) -> Iterator[str]:
+def _edited(text: str, factor: float, sizes: Mapping[int, str]) -> Iterator[str]:
     """An expression with one of its factors left out, or a sum for a mean, or one factor more; the simplest first."""
     line = Line(text)
     for node in line.nodes:
@@ -69,4 +74,5 @@ def _edited(text: str, factor: float) -> Iterator[str]:
             yield line.replaced(node, f"{line.of(node.value)}.{SUMS[node.attr]}")
     for operator, size in (("*", factor), ("/", 1 / factor)):
         if size > 1 and math.isclose(size, round(size)):
+            yield f"{product(text)} {operator} {sizes.get(round(size), round(size))}"
             yield f"{product(text)} {operator} {round(size)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dis
 import functools
 import inspect
 import itertools
@@ -17,6 +18,7 @@ import numpy as np
 from .activations import ACTIVATIONS, SMOOTH, Activation
 from .compare import same
 from .instrument import compiled
+from .pure import only_computes
 
 MOST = 60  # values in which activations are looked for
 
@@ -33,6 +35,11 @@ class Applied:
     texts: tuple[str, ...]  # ways to write that derivative, the user's own function first
 
     @property
+    def is_slope_only(self) -> bool:
+        """Whether the derivative is nothing that stands there for another reason, as that of exp does."""
+        return self.activation.name not in ("exp", "square", "sin")
+
+    @property
     def ways(self) -> tuple[str, ...]:
         """How the user would write it: with functions of his own, if there are some."""
         return self.texts[:-2] or self.texts
@@ -47,11 +54,14 @@ class Scope:
         texts: Iterable[str] = (),
         parameters: Mapping[str, Any] | None = None,
         counters: Iterable[str] = (),
+        varying: Iterable[str] = (),
     ) -> None:
         self.variables = variables
-        self.counters = set(counters)  # names that loops count with
-        self.texts = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
-        self.parameters = parameters or {}
+        self.counters: set[str] = set(counters)  # names that loops count with
+        self.varying: set[str] = set(varying)  # numbers that are others in another run of the statement
+        self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
+        self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
+        self.parameters: Mapping[str, Any] = parameters or {}
 
     def evaluated(self, text: str) -> Any:
         """The value of an expression here."""
@@ -114,18 +124,15 @@ class Scope:
 
     @functools.cached_property
     def functions(self) -> dict[str, Any]:
-        """The user's functions of one argument, by name."""
-        found: dict[str, Any] = {}
-        for name, value in self.variables.items():
-            if isinstance(value, FunctionType) and _takes_one(value):
-                found[name] = value
-            elif hasattr(value, "__dict__") and not isinstance(value, type) and name == "self":
-                methods = inspect.getmembers(type(value), inspect.isfunction)
-                bound = {
-                    f"self.{n}": getattr(value, n) for n, m in methods if not n.startswith("__") and _takes_one(m, 2)
-                }
-                found |= bound
-        return found
+        """The user's functions of one argument that change nothing, by name."""
+        found = {name: value for name, value in self.variables.items() if isinstance(value, FunctionType)}
+        found = {name: value for name, value in found.items() if _takes_one(value)}
+        owner = self.variables.get("self")
+        if owner is not None and hasattr(owner, "__dict__") and not isinstance(owner, type):
+            methods = inspect.getmembers(type(owner), inspect.isfunction)
+            names = [name for name, method in methods if not name.startswith("__") and _takes_one(method, 2)]
+            found |= {f"self.{name}": getattr(owner, name) for name in names}
+        return {name: f for name, f in found.items() if only_computes(f) and _changes_nothing(f)}
 
     @functools.cached_property
     def floats(self) -> dict[str, Any]:
@@ -189,6 +196,9 @@ class Scope:
             counts = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 1
             if counts and name not in self.counters and "[" not in name:
                 found.setdefault(int(value), name)
+        for name, value in self.variables.items():
+            if isinstance(value, (list, tuple)) and len(value) > 1 and not name.startswith("_"):
+                found.setdefault(len(value), f"len({name})")
         for name, value in self.arrays.items():
             if name.isidentifier():
                 for axis, size in enumerate(value.shape):
@@ -226,6 +236,18 @@ def _reached(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]
     elif name == "self" and hasattr(value, "__dict__"):
         for key, item in vars(value).items():
             yield from _reached(f"{name}.{key}", item, depth + 1)
+
+
+def _changes_nothing(function: Any) -> bool:
+    """Whether a function neither sets attributes or globals nor writes to its argument."""
+    names = {instruction.opname for instruction in dis.get_instructions(function)}
+    if names & {"STORE_ATTR", "STORE_GLOBAL"}:
+        return False
+    argument = np.array([[-1.5, 2.5], [0.5, -0.25]])
+    before = argument.copy()
+    with contextlib.suppress(Exception), np.errstate(all="ignore"):
+        function(argument)
+    return np.array_equal(argument, before)
 
 
 def _takes_one(function: Any, count: int = 1) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from .findings import Step
 from .compare import ratio, same
+from .findings import Step
 from .locate import Trail
 from .program import Record
 from .truth import largest

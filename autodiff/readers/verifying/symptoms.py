@@ -24,7 +24,7 @@ from ...rules.shape import identity
 from ...tensor import Tensor
 from .activations import ACTIVATIONS
 from .compare import ratio, same
-from .locate import Healing, Trail
+from .locate import Healing, Trail, is_piece
 from .truth import Look, largest
 from .view import Applied, View
 
@@ -46,7 +46,7 @@ class Pair:
     @property
     def is_parameter(self) -> bool:
         """Whether the value is a parameter."""
-        return self.node is not None and (self.node.is_leaf or self.node.primitive.function is identity)
+        return self.node is not None and is_piece(self.node)
 
     @functools.cached_property
     def applied(self) -> list[Applied]:
@@ -152,8 +152,13 @@ def _output_form(p: Pair) -> bool:
 
 
 def _slope_of_another_layer(p: Pair) -> bool:
-    others = p.view.every
-    return p.times(lambda x: (o.slope for o in others if _fits(o.slope, x.slope) and not same(o.z, x.z)))
+    def factors(x: Applied) -> Iterator[Any]:
+        for other in p.view.every:
+            if not same(other.z, x.z):
+                slopes = other.slope, x.activation.slope(other.z) * 1.0
+                yield from (slope for slope in slopes if _fits(slope, x.slope))
+
+    return p.times(factors)
 
 
 def _fits(a: Any, b: Any) -> bool:
@@ -269,7 +274,7 @@ def _skipped(p: Pair) -> bool:
     slopes = [1.0, *(x.slope for x in p.applied)]
     if p.node is None or p.view.is_tail(p.node):
         return False
-    here = {p.node, *p.view.along(p.node)}
+    here = {p.node, *(x.node for x in p.applied)}
     later = [g for n, g in p.view.adjoints.items() if n not in here and g.shape == np.shape(p.hand) and g.size > 1]
     return any(same(p.hand, p.factor * g * slope) for g in later for slope in slopes)
 
@@ -462,7 +467,6 @@ SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("skipped-layer",                         _skipped),               # H = the derivative of a later layer
     ("reduced-too-early",                     _reduced_too_early),     # H = sum(A) sum(D) for sum(A D)
     ("wrong-tensor-in-weight-gradient",       _factors_of_weights),    # H = A.T D for other A, D
-    ("wrong-tensor-in-delta",                 _factors_of_delta),      # H = D W.T for other D, W
 )
 # fmt: on
 WHOLE = {
@@ -482,7 +486,10 @@ WHOLE = {
     _target_added,
     _skipped,
 }  # of the derivative as a whole; the others are asked of what each use adds to it, too
-LAST = ("wrong-loss-derivative", _wrong_loss)  # named where nothing else is, and no edit either
+LAST = (  # named where nothing else is, and no edit either
+    ("wrong-loss-derivative", _wrong_loss),
+    ("wrong-tensor-in-delta", _factors_of_delta),  # H = D W.T for other D, W
+)
 
 
 # --- a step, at several points ---------------------------------------------------------------------------------------
@@ -491,7 +498,9 @@ LAST = ("wrong-loss-derivative", _wrong_loss)  # named where nothing else is, an
 def named(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
     """The cause that a step's values prove; None where none of the equations holds everywhere."""
     if healing.target.kind == "value":
-        return None
+        statement = trail.problem.program.statements[healing.statement]
+        in_place = statement.kind not in ("=", "return", "call") or statement.names[0].endswith("]")
+        return "input-mutated" if in_place else None
     return _changed_since(trail, healing) or _symptom(trail, healing, looks)
 
 
@@ -505,10 +514,16 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     factor = _common_factor(every)
     if factor is not None:
         return factor_name(factor, trail, every)
-    for cause, equation in (*SYMPTOMS, LAST):
+    for cause, equation in SYMPTOMS:
         if all(_holds(equation, pair) for pair in every):
             return cause
     return None
+
+
+def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
+    """The cause that is left where neither values nor edits prove one."""
+    every = [pair for look in looks for pair in _pairs(trail, healing, look)]
+    return next((cause for cause, equation in LAST if every and all(_holds(equation, pair) for pair in every)), None)
 
 
 def _of_slope(pairs: Sequence[Pair]) -> str:
@@ -673,8 +688,6 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
     """What a constant factor is called: by what it is, not by how it is mended."""
     if factor in (-1.0, 2.0, 0.5):
         return {-1.0: "sign", 2.0: "factor-2", 0.5: "factor-half"}[factor]
-    if sum(pair.true.size for pair in pairs) < 2:
-        return None  # any two numbers have a ratio
     inner = {size for value in trail.problem.parameters.values() for size in np.shape(value)}
     held = [*trail.problem.arguments, *trail.look.plain.run.locals.values()]
     sizes = {size for value in (*pairs[0].view.values.values(), *held) for size in _sizes(value)}
@@ -684,9 +697,9 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
     if whole in sizes and abs((factor if factor > 1 else 1 / factor) - whole) < 1e-6:
         if whole not in inner:
             return "factor-N" if factor > 1 else "factor-1/N"
-        if factor > 1:
-            return "factor-K"
-    return "factor-const"
+        return "factor-K" if factor > 1 else None
+    many = max(pair.true.size for pair in pairs) > 1 or len({id(pair.view) for pair in pairs}) < len(pairs)
+    return "factor-const" if many else None  # any two numbers have a ratio
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

@@ -178,7 +178,8 @@ def _ticked(steps: Sequence[Step]) -> Iterator[Row]:
         yield Row("right", "", f"{earlier} step{'s' * (earlier > 1)} before", "✓")
     for step in steps[-MOST:]:
         text = f"{step.name} = {step.meaning}" if step.meaning else step.name
-        yield Row("right", str(step.line), text, "✓" if step.digits is None else f"✓ {min(round(step.digits), 16)} digits")
+        digits = "" if step.digits is None else f" {min(round(step.digits), 16)} digits"
+        yield Row("right", str(step.line), text, f"✓{digits}")
 
 
 def _mistake(mistake: Mistake, findings: Findings) -> Iterator[Row]:
@@ -222,7 +223,7 @@ def _note(note: str) -> Iterator[Row]:
 def _sharpness(findings: Findings) -> Iterator[Row]:
     """How small an error would have shown, where none has, and how well the truth is known."""
     parts: list[str] = []
-    sharp = {name: a.resolution for name, a in findings.gradients.items() if a.size and 0 < a.resolution < math.inf}
+    sharp = {name: a.resolution for name, a in findings.gradients.items() if a.size and 0 < a.resolution < 1}
     if findings.verdict != "wrong" and sharp:
         coarsest = max(sharp, key=lambda name: sharp[name])
         parts.append(f"an error above {sharp[coarsest]:.0e} of {coarsest}'s gradient would have shown")

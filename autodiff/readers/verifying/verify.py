@@ -26,7 +26,7 @@ from .steps import deltas, steps
 from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, points, rounding, start
 from .witness import Witness, heard
 
-BUDGET = 2.5  # seconds to locate and explain a mistake, at most
+BUDGET = 2.5  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
 CONFIRMED = 6  # digits to which differences have to confirm a graph that may have lost a part of the loss
 
 
@@ -77,7 +77,7 @@ class _Examination:
         self.problem, self.count, self.seed = problem, count, seed
         self.progress = progress
         self.notes: list[str] = []
-        self.deadline: float = time.monotonic() + BUDGET
+        self.deadline: float = 0.0
         self.looks: list[Look] = []
         self.fresh: list[Look] = []  # of random points
         self.witness: Witness = Witness()
@@ -100,7 +100,7 @@ class _Examination:
         if not wrong:
             return self._told("right", steps=() if self.untraced else deltas(self._trail(self.looks[0])))
         if self.untraced:
-            return self._told("wrong")
+            return self._told("wrong", self._cut_off())
         try:
             return self._wrong()
         except Exception as error:  # the verdict stands
@@ -131,6 +131,11 @@ class _Examination:
         if self.fresh and not _is_finite(self.looks[0]):
             self.notes.append("the loss or its gradient is not finite at your point; others were looked at")
             self.looks.clear()
+            self.witness = heard(self.problem, self.fresh[0], self.seed) if not self.untraced else Witness()
+        if self.witness.against and self.fresh:  # a saturated loss has stairs, but not everywhere
+            elsewhere = heard(self.problem, self.fresh[0], self.seed)
+            both = tuple(name for name in self.witness.against if name in elsewhere.against)
+            self.witness = Witness(None, both) if both else elsewhere
         self.looks += self.fresh
         if self.fresh and self.looks[0].wrong and not any(look.wrong for look in self.fresh):
             self._accept_kinks(self.looks[0])
@@ -178,7 +183,12 @@ class _Examination:
             self.notes.append(f"{name} changes its argument in place; work on a copy")
         changed = (*plain.changed, *self.problem.first.changed)
         self.notes += [f"{name} is changed in place; work on a copy" for name in dict.fromkeys(changed)]
-        if self.untraced:
+        if not self.untraced:
+            unused = [
+                name for name in self.problem.parameters if not any(np.any(look.true[name]) for look in self.looks)
+            ]
+            self.notes += [f"the loss does not change with {name}" for name in unused if self.looks[0].true[name].size]
+        else:
             self.notes.append(f"the loss could not be recorded, and was measured by differences: {self.untraced}")
 
     def _contradicted(self) -> Findings:
@@ -197,45 +207,65 @@ class _Examination:
 
     def _wrong(self) -> Findings:
         """What is wrong, and each step."""
+        self.progress.phase("step by step")
+        self.deadline = time.thread_time() + BUDGET
         if names := sorted(self.looks[0].plain.run.returning_globals):
             wrong = tuple(sorted({n for look in self.looks for n in look.wrong}))
-            found = [Mistake(names[0], self._return_of(names[0]), cause="function-returns-global", wrong=wrong)]
-            return self._told("wrong", found)
-        self.progress.phase("step by step")
+            statement = self._return_of(names[0])
+            doctor = Doctor(self.problem, self.looks, self.deadline)
+            fix = doctor.returning(statement) if statement is not None else None
+            mistake = Mistake(names[0], statement, cause="function-returns-global", wrong=wrong)
+            return self._told("wrong", [replace(mistake, fix=fix.text) if fix is not None else mistake])
         look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
         trail = self._trail(look if look.wrong else self.looks[0])
         found, blamed = self._mistakes(trail)
         details: dict[str, str] = {}
         factor = common_factor(self.looks)
-        if factor is not None and len(found) == 1 and len(look.true) > 1:
+        if factor is not None and len(look.true) > 1:
             details["headline"] = f"every gradient is exactly {_fraction(factor)} × the gradient of {self._loss_name()}"
             line = next(other_losses(self.problem, self.looks, factor), None) if factor > 0 else None
-            found[0] = replace(found[0], otherwise=line)
+            alone = found[0].fix if len(found) == 1 else None
+            found = found[:1] if line is not None else found
+            found[0] = replace(found[0], fix=alone or line or found[0].fix, otherwise=line if alone else None)
         return self._told("wrong", found, steps(trail, blamed) if blamed else (), details)
 
     def _mistakes(self, trail: Trail) -> tuple[list[Mistake], set[int]]:
         """The first wrong step and those that are wrong for another reason, and their statements."""
-        wrong, edits, found, blamed = list(trail.look.wrong), list[Patch](), list[Mistake](), set[int]()
+        wrong, edits, found, blamed = list(trail.look.wrong), list[Patch](), dict[int, Mistake](), set[int]()
         while wrong and (chain := self._located(trail, wrong)):
             for i, healings in enumerate(chain):
-                now = time.monotonic()
+                now = time.thread_time()
                 doctor = Doctor(self.problem, self.looks, now + (self.deadline - now) / (len(chain) - i))
+                if edits and doctor.mended(healings[0].mended, edits):  # what mends the earlier ones mends this, too
+                    wrong = [name for name in wrong if name not in healings[0].mended]
+                    continue
                 diagnosis = self._explained(doctor, trail, healings, edits, alone=not found and len(chain) == 1)
-                found.append(self._mistake(trail, diagnosis))
+                if found and diagnosis.edit and diagnosis.complete and not edits:  # this one line mends all of them
+                    first = next(iter(found))
+                    found, wrong = {first: replace(found[first], fix=diagnosis.edit.text)}, []
+                    break
+                found[trail.position[next(iter(diagnosis.healing.values))]] = self._mistake(trail, diagnosis)
                 blamed.add(diagnosis.healing.statement)
                 wrong = [name for name in wrong if name not in diagnosis.healing.mended]
                 trail.healed |= diagnosis.healing.values
                 if diagnosis.edit:
                     edits.append(diagnosis.edit.patch)
-        if found and (cause := self._program_cause()):
-            found[0] = replace(found[0], cause=cause, fix=None)
-        return found or [Mistake(name, None, wrong=(name,)) for name in wrong[:1]], blamed
+        independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
+        mistakes = [found[position] for position in (sorted(found) if independent else found)]
+        named = {mistake.cause for mistake in mistakes} <= {"input-mutated", "aliasing"} and len(mistakes) > 1
+        cause = self._program_cause() or (mistakes[0].cause if named else None) if mistakes else None
+        if cause:  # which is one mistake, whatever it makes wrong
+            edit = Doctor(self.problem, self.looks, self.deadline).unsharing()
+            fix = edit.text if edit is not None else None
+            mistakes = [replace(mistakes[0], cause=cause, fix=fix, meaning="", wrong=tuple(trail.look.wrong))]
+            blamed = {s.number for m in mistakes if (s := m.statement)}
+        return mistakes or [Mistake(name, None, wrong=(name,)) for name in wrong[:1]], blamed
 
     def _located(self, trail: Trail, wrong: Sequence[str]) -> list[list[Healing]]:
         """For each independent mistake the ways to heal it, those before it healed: to find it takes less than why."""
         found: list[list[Healing]] = []
         before = dict(trail.healed)
-        while wrong and time.monotonic() < self.deadline:
+        while wrong and time.thread_time() < self.deadline:
             healings = first_wrong(trail, trail.heal(wrong))
             if not healings:
                 break
@@ -270,6 +300,14 @@ class _Examination:
         meaning = trail.meaning(diagnosis.healing)
         mended = tuple(sorted(diagnosis.healing.mended))
         return Mistake(record.name, statement, meaning, diagnosis.cause, "", fix, wrong=mended)
+
+    def _cut_off(self) -> list[Mistake]:
+        """An array of integers that cuts off fractions: then nothing is recorded, but the line that mends it tells."""
+        edit = Doctor(self.problem, self.looks, time.thread_time() + BUDGET).of_floats()
+        if edit is None:
+            return []
+        wrong = tuple(sorted({name for look in self.looks for name in look.wrong}))
+        return [Mistake(edit.statement.name, edit.statement, cause="integer-dtype", fix=edit.text, wrong=wrong)]
 
     def _program_cause(self) -> str | None:
         """A mistake of the program rather than of the mathematics: it goes away when nothing is shared."""

@@ -10,7 +10,6 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -43,9 +42,9 @@ def heard(problem: Problem, look: Look, seed: int = 0) -> Witness:
     digits: list[float] = []
     against: list[str] = []
     for group in (names[i::count] for i in range(count if names else 0)):
-        found, differs = _compared(problem, look, group, np.random.default_rng(seed))
+        found, differs = _compared(problem, look, group, seed)
         if differs:  # a bound is honest in all cases but one of a thousand: other directions have to agree
-            against += [n for n in group if all(_compared(problem, look, [n], np.random.default_rng(k))[1] for k in (1, 2))]
+            against += [name for name in group if all(_compared(problem, look, [name], seed + k)[1] for k in (1, 2))]
         elif found is not None:
             digits.append(found)
     return Witness(min(digits, default=None), tuple(against))
@@ -60,16 +59,14 @@ def _seconds(problem: Problem, look: Look) -> float:
 
 def _reach(look: Look) -> float:
     """How far to go: with many kinks, of relu or of comparisons, one is near."""
-    kinks = sum(
-        math.prod(node.shape)
-        for node in look.values
-        if node.primitive and node.shape is not SEVERAL and (node.primitive.kind in PIECEWISE or node.primitive.name == "abs")
-    )
-    return max(REACH / max(kinks, 1), NEAREST)
+    made = [node for node in look.values if node.primitive and node.shape is not SEVERAL]
+    kinks = [node for node in made if node.primitive.kind in PIECEWISE or node.primitive.name == "abs"]
+    return max(REACH / max(sum(math.prod(node.shape) for node in kinks), 1), NEAREST)
 
 
-def _compared(problem: Problem, look: Look, names: Sequence[str], rng: np.random.Generator) -> tuple[float | None, bool]:
+def _compared(problem: Problem, look: Look, names: Sequence[str], seed: int) -> tuple[float | None, bool]:
     """The digits that are proven along a random direction in some parameters, and whether it is another derivative."""
+    rng = np.random.default_rng(seed)
     starts = {name: np.asarray(look.point[name], dtype=np.float64) for name in names}
     moves = {name: rng.standard_normal(start.shape) * (largest(start) or 1.0) for name, start in starts.items()}
     parts = np.concatenate([np.ravel(look.true[name] * move) for name, move in moves.items()])

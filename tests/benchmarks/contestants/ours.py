@@ -54,6 +54,9 @@ class NumbaLoop(CompiledNumba):
     def steps(self, n: int) -> None:
         self.train_step.run(self.X, self.y, n)
 
+    def step(self) -> None:
+        self.steps(1)
+
 
 class RealNet:
     """mnist-real: shuffled minibatches of a network with biases, relu, softmax cross-entropy and Adam."""

@@ -10,22 +10,26 @@ from collections.abc import Callable, Iterator
 
 from ..scope import Scope
 from .edit import Edit, of_expression
-from .line import Candidate, Line, parsed
-from .names import renamed
+from .line import Candidate, Line
+from .names import renamed, swapped
 from .products import multiplied, products, reductions, transposed
+from .sharing import unshared
 from .signs import counts, factors, literals, signs
 from .slopes import slopes
 from .statements import after, around, instead
 from .synthesis import synthesized
 from .terms import buffers, functions, masks, summed, terms, wrapped
 
-__all__ = ["KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "synthesized"]
+__all__ = [
+    "KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "synthesized",
+    "unshared",
+]  # fmt: skip
 
 Kind = Callable[[Line, Scope, bool], Iterator[Candidate]]
 
 KINDS: tuple[Kind, ...] = (
-    signs, slopes, factors, renamed, transposed, products, multiplied, reductions, literals, counts, masks, terms,
-    functions, wrapped, summed, buffers,
+    signs, slopes, factors, renamed, swapped, transposed, products, multiplied, reductions, literals, counts, masks,
+    terms, functions, wrapped, summed, buffers,
 )  # fmt: skip
 
 
@@ -34,6 +38,6 @@ def candidates(text: str, scope: Scope, final: bool) -> Iterator[Candidate]:
     line, seen = Line(text), {text}
     for kind in KINDS:
         for candidate in kind(line, scope, final):
-            if candidate.text not in seen and parsed(candidate.text) is not None:
+            if candidate.text not in seen:
                 seen.add(candidate.text)
                 yield candidate

@@ -15,7 +15,8 @@ LOW = (ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.UnaryOp, ast.Lambda)
 UNARY = ("exp", "log", "sqrt", "square", "tanh", "abs", "sign", "cosh", "sin", "cos")  # functions of one value
 REDUCTIONS = ("sum", "mean", "max", "average")
 PLAIN = (
-    *REDUCTIONS, "dot", "reshape", "transpose", "copy", "array", "asarray", "float", "len", "multiply", "matmul",
+    *REDUCTIONS, "dot", "reshape", "transpose", "copy", "array", "asarray", "float", "multiply", "matmul", "outer",
+    "where", "ravel", "flatten", "divide", "add", "subtract", "concatenate", "stack", "hstack", "vstack", "einsum",
 )  # fmt: skip
 
 
@@ -39,8 +40,10 @@ class Line:
     def __init__(self, text: str) -> None:
         self.text = text
         self.tree: ast.expr = ast.parse(f"({text}\n)", mode="eval").body
-        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
-        self.lines = f"({text}\n)".splitlines(keepends=True)
+        self.parents: dict[ast.AST, ast.AST] = {
+            child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
+        }
+        self.lines: list[str] = f"({text}\n)".splitlines(keepends=True)
 
     def span(self, node: Any) -> tuple[int, int]:
         """Where a node stands in the text."""
@@ -58,10 +61,16 @@ class Line:
         """The text with another part in the place of a node, in brackets where it needs them."""
         start, end = self.span(node)
         bare = start > 0 and self.text[start - 1] == "(" and self.text[end : end + 1] == ")"
-        if node is not self.tree and not bare and _loose(new):
+        parent = self.parents.get(node)
+        alone = isinstance(parent, (ast.Call, ast.keyword)) and node is not getattr(parent, "func", None)
+        alone = alone or (isinstance(parent, ast.Subscript) and node is parent.slice)
+        alone = alone or (_is_power(parsed(new)) and isinstance(parent, ast.BinOp) and not _is_power(parent))
+        if node is not self.tree and not bare and not alone and _loose(new):
             new = f"({new})"
         elif bare and _bracketed(new):
             new = new[1:-1]
+        elif bare and not _loose(new) and not re.match(r"[\w)\]]", self.text[start - 2 : start - 1]):
+            start, end = start - 1, end + 1
         return self.text[:start] + new + self.text[end:]
 
     @functools.cached_property
@@ -74,6 +83,27 @@ class Line:
         """Its names, attributes and items, each as a whole, but for what is called."""
         kinds = (ast.Name, ast.Attribute, ast.Subscript)
         return [node for node in self.nodes if isinstance(node, kinds) and not self.is_function(node)]
+
+    @functools.cached_property
+    def linear(self) -> list[Any]:
+        """The line, and the values in it that are no argument of a function or a comparison."""
+        return [self.tree, *(node for node in self.values if node is not self.tree and not self._applied(node))]
+
+    def is_index(self, node: Any) -> bool:
+        """Whether a node stands between the brackets of an item."""
+        parent: Any = self.parents.get(node)
+        while parent is not None and not (isinstance(parent, ast.Subscript) and node is parent.slice):
+            node, parent = parent, self.parents.get(parent)
+        return parent is not None
+
+    def _applied(self, node: Any) -> bool:
+        """Whether something other than products and sums is made of a value."""
+        parent: Any = self.parents.get(node)
+        while parent is not None:
+            if isinstance(parent, ast.Compare) or (isinstance(parent, ast.Call) and called(parent) not in PLAIN):
+                return True
+            parent = self.parents.get(parent)
+        return False
 
     @functools.cached_property
     def factors(self) -> list[Any]:
@@ -127,6 +157,10 @@ class Line:
         if isinstance(parent, ast.Attribute):
             return self.of(node) in ("np", "numpy", "self", "math")
         return isinstance(parent, ast.Call) and parent.func is node
+
+
+def _is_power(node: Any) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
 
 
 def _multiplies(node: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,8 @@ def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         for new, other in scope.arrays.items() if np.ndim(value) else scope.values.items():
             if new != old and not new.startswith("_") and not same(value, other):
                 yield Candidate(line.replaced(node, new), _rename_cause(line, node, new, value, other, scope, final))
+        if old in scope.updates:
+            yield Candidate(line.replaced(node, scope.updates[old]), "updated-weights")
         if isinstance(node, ast.Subscript):
             yield from shifted(line, node)
             yield Candidate(line.replaced(node, line.of(node.value)), None)
@@ -34,6 +37,18 @@ def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 if new != old:
                     everywhere = re.sub(rf"(?<![\w.]){re.escape(old)}(?!\w)", new.replace("\\", "\\\\"), text)
                     yield Candidate(line.replaced(factor, everywhere), _form_cause(old, new, scope))
+
+
+def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """Two arguments, or two items of a tuple or a list, in the other order."""
+    for node in line.nodes:
+        items: list[Any] = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
+        if 2 <= len(items) <= 4 and not line.is_index(node):
+            for a, b in itertools.combinations(items, 2):
+                first, second = line.span(a), line.span(b)
+                between = line.text[first[1] : second[0]]
+                text = line.text[: first[0]] + line.of(b) + between + line.of(a) + line.text[second[1] :]
+                yield Candidate(text, None)
 
 
 def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
@@ -50,15 +65,16 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
                 return "output-form-on-preactivation"
     if around == "mask":
         return "relu-mask-from-wrong-tensor"
-    if around in ("call", "factor") and _is_activation(value, scope):
-        return "activation-derivative-of-wrong-layer"
+    if around in ("call", "factor"):
+        return "activation-derivative-of-wrong-layer" if _is_activation(value, scope) else None
     if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
         return "updated-weights"
     return "wrong-tensor-in-weight-gradient" if final else "wrong-tensor-in-delta"
 
 
 def _is_activation(value: Any, scope: Scope) -> bool:
-    return any(same(value, x.z_value) or (x.a and same(value, scope.floats[x.a])) for x in scope.applied)
+    applied = [x for x in scope.applied if x.is_slope_only]
+    return any(same(value, x.z_value) or (x.a and same(value, scope.floats[x.a])) for x in applied)
 
 
 def _near(a: Any, b: Any) -> bool:
@@ -80,7 +96,7 @@ def _form_cause(old: str, new: str, scope: Scope) -> str | None:
 
 def _enclosing(line: Line, node: Any) -> str:
     """What a value is used for: inside a user's function of one argument, a comparison, a factor a(1-a)."""
-    parent = line.parents.get(node)
+    parent: Any = line.parents.get(node)
     while parent is not None:
         if isinstance(parent, ast.Compare):
             return "mask"

@@ -18,7 +18,9 @@ AXES = (0, 1, -1, (0, 1), None)
 def transposed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """A matrix the other way round."""
     for node in line.nodes:
-        cause = "gradient-transposed" if node is line.tree else "weight-not-transposed"
+        value: Any = evaluated(line.of(node), scope) if not line.is_function(node) else None
+        weight = np.ndim(value) == 2 and (scope.is_parameter(value) or scope.is_parameter(np.transpose(value)))
+        cause = "gradient-transposed" if node is line.tree else "weight-not-transposed" if weight else None
         reduces = "sum" in line.text or "mean" in line.text
         if reduces and isinstance(line.parents.get(node), (ast.Call, ast.Attribute)):
             cause = "bias-wrong-axis"
@@ -28,7 +30,7 @@ def transposed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             inner = node.args[0] if node.args else node.func.value if isinstance(node.func, ast.Attribute) else None
             if inner is not None:
                 yield Candidate(line.replaced(node, line.of(inner)), cause)
-        elif not line.is_function(node) and np.ndim(evaluated(line.of(node), scope)) == 2:
+        elif np.ndim(value) == 2:
             yield Candidate(line.replaced(node, f"{tight(line.of(node))}.T"), cause)
 
 
@@ -83,7 +85,7 @@ def _elements(line: Line, node: Any, parts: tuple[Any, Any], final: bool) -> Ite
 
 def multiplied(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """A factor that is missing: weights, or any value."""
-    for node in [line.tree, *(n for n in line.values if n is not line.tree)]:
+    for node in line.linear:
         text = line.of(node)
         for name, value in scope.arrays.items():
             if value.ndim == 2:

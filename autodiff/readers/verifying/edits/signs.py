@@ -45,7 +45,11 @@ def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for number, name in {value: name for name, value in scope.numbers.items()}.items():
         if number not in (2.0, 0.5):
             learned = any(np.ndim(p) == 0 and float(p) == number for p in scope.parameters.values())
-            cause = "missing-weight-factor" if learned else "factor-const"
+            cause = "missing-weight-factor" if learned else "factor-const" if name not in scope.varying else None
+            if number.is_integer() and int(number) in scope.sizes:
+                yield Candidate(f"{text} / {name}", f"size:{int(number)}*")
+                yield Candidate(f"{text} * {name}", f"size:{int(number)}/")
+                continue
             yield Candidate(f"{text} / {name}", cause)
             yield Candidate(f"{name} * {text}", cause)
     for factor in line.factors:
@@ -83,7 +87,7 @@ def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 yield Candidate(line.replaced(place, base), _literal_cause(line, parent, scope))
             elif new != 1 or not isinstance(parent, ast.BinOp) or isinstance(parent.op, (ast.Add, ast.Sub)):
                 yield Candidate(line.replaced(node, text), _literal_cause(line, parent, scope))
-        if not counts:
+        if not counts and not line.is_index(node):
             for name in (*scope.numbers, *scope.sizes.values()):
                 yield Candidate(line.replaced(node, name), None)
 
@@ -114,9 +118,12 @@ def counts(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         value = evaluated(line.of(node), scope) if isinstance(node, (ast.Name, ast.Attribute)) else None
         if isinstance(value, int) and value in scope.sizes:
             yield Candidate(line.replaced(node, f"{line.of(node)} - 1"), "ddof")
-        less = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and line.of(node.right) == "1"
-        if less and isinstance(evaluated(line.of(node.left), scope), int):
-            yield Candidate(line.replaced(node, line.of(node.left)), "ddof")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and line.of(node.right) == "1":
+            count = line.of(node.left)
+            yield from [Candidate(line.replaced(node, count), "ddof")] * isinstance(evaluated(count, scope), int)
+    for factor in line.factors:
+        if factor in line.values:
+            yield Candidate(line.replaced(factor, f"{line.of(factor)}**2"), "wrong-local-derivative")
     small = [name for name, value in scope.numbers.items() if 0 < value < 0.1 or "eps" in name.lower()]
     for node in line.values:
         for name in small:

@@ -33,12 +33,13 @@ def slopes(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         for way in (*scope.guessed(np.shape(value)), *_of_the_same(text, value, scope)):
             yield Candidate(line.replaced(factor, product(way)), None)
     yield from _pairs(line, scope)
-    for node in [line.tree, *(node for node in line.values if node is not line.tree)]:
+    for node in line.linear:
         text = line.of(node)
-        ways = [way for applied in scope.applied for way in applied.ways]
-        for way in [*ways, *scope.guessed(np.shape(evaluated(text, scope)))]:
+        ways = {way: applied.is_slope_only for applied in scope.applied for way in applied.ways}
+        ways |= dict.fromkeys(scope.guessed(np.shape(evaluated(text, scope))), True)
+        for way, tells in ways.items():
             new = f"{product(text)} * {product(way)}"
-            yield Candidate(line.replaced(node, new), "missing-activation-derivative")
+            yield Candidate(line.replaced(node, new), "missing-activation-derivative" if tells else None)
 
 
 def _of_the_same(text: str, value: Any, scope: Scope) -> Iterator[str]:
@@ -68,7 +69,8 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
     """What is wrong with a factor that stands where an activation's derivative should."""
     with np.errstate(all="ignore"):
         for other in scope.applied:
-            if other is not applied and same(value, other.slope) and not same(applied.slope, other.slope):
+            another = other is not applied and not same(applied.slope, other.slope)
+            if another and other.is_slope_only and same(value, other.slope):
                 return "activation-derivative-of-wrong-layer"
         if applied.a is not None and same(value, applied.activation.slope(scope.floats[applied.a])):
             return "activation-derivative-at-activation"

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from ..instrument import Patch, Source, Statement
 from ..scope import Scope
 from .edit import Edit
@@ -16,7 +18,7 @@ from .names import renamed
 from .signs import factors, literals, signs
 from .terms import masks, terms
 
-OPERATORS = {
+OPERATORS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "=": (("+=", "overwritten-not-accumulated"),),
     "+=": (("=", "accumulated-twice"), ("-=", "sign")),
     "-=": (("+=", "sign"), ("=", None)),
@@ -30,8 +32,11 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
     name, operator = statement.names[0], statement.kind
     if operator not in OPERATORS or len(statement.names) != 1 or not statement.source.startswith(name):
         return
+    repeated = any(isinstance(node, (ast.For, ast.While)) for node in enclosing(statement))
     for other, cause in OPERATORS[operator]:
-        yield _of_statement(statement, f"{name} {other} {statement.text}", cause)
+        yield _of_statement(
+            statement, f"{name} {other} {statement.text}", cause if repeated or cause == "sign" else None
+        )
     if operator != "=":
         line = Line(f"{name} {operator[:-1]} {product(statement.text)}")
         for text, cause in (*factors(line, scope, True), *terms(line, scope, True)):
@@ -42,7 +47,21 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
     if isinstance(parsed(name), ast.Subscript):
         for text, cause in dict(_indices(Line(name), scope)).items():
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
+        yield from _twins(statement, Line(name), scope)
     yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), "accumulated-twice")
+
+
+def _twins(statement: Statement, line: Line, scope: Scope) -> Iterator[Edit]:
+    """The same once more for the entry of a label, with the other sign: what a loop over classes leaves out."""
+    target: Any = line.tree
+    labels = [n for n, value in scope.values.items() if "[" in n and isinstance(value, (int, np.integer))]
+    if statement.kind not in ("+=", "-=") or "\n" in statement.source:
+        return
+    parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
+    for part, label in itertools.product(parts, labels[:4]):
+        if not isinstance(part, ast.Slice):
+            twin = f"{line.put(part, label)} {'-=' if statement.kind == '+=' else '+='} {statement.text}"
+            yield _of_statement(statement, f"{statement.source}; {twin}", "missing-branch")
 
 
 def after(statement: Statement, scope: Scope) -> Iterator[Edit]:

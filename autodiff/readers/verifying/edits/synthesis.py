@@ -33,7 +33,7 @@ class Term(NamedTuple):
 
 def synthesized(target: Any, text: str, scope: Scope, deadline: float) -> Iterator[Candidate]:
     """Expressions with a target's value, the short ones first."""
-    search = _Search(np.asarray(target), text, scope, min(deadline, time.monotonic() + SECONDS))
+    search = _Search(np.asarray(target), text, scope, min(deadline, time.thread_time() + SECONDS))
     with np.errstate(all="ignore"):
         for found in itertools.islice(dict.fromkeys(search.found()), ENOUGH):
             yield Candidate(found, None)
@@ -56,7 +56,8 @@ class _Search:
         simple = [*leaves, *turned]
         self._keep([*parts, *simple, *self._reduced(simple), *self._unary(leaves)])
         yield from self._made(parts, leaves)
-        pairs = self._keep([*self._products(simple), *self._pairs(simple)])
+        dots = list(self._products(simple))
+        pairs = self._keep([*dots, *self._with_factors(dots), *self._pairs(simple)])
         yield from self._made(parts, leaves)
         self._keep(self._reduced(pairs))
         yield from self._made(parts, leaves)
@@ -146,6 +147,14 @@ class _Search:
             if matrices and _fit((*x.shape[:-1], *y.shape[1:]), self.shape):
                 yield Term(f"np.dot({a.text}, {b.text})", x @ y)
 
+    def _with_factors(self, dots: list[Term]) -> Iterator[Term]:
+        """Matrix products by what the line multiplies with already."""
+        for node in self.line.factors:
+            value, text = evaluated(self.line.of(node), self.scope), self.line.of(node)
+            for dot in dots if np.shape(value) == self.shape else ():
+                if dot.value.shape == self.shape:
+                    yield Term(f"{dot.text} * {product(text)}", dot.value * value)
+
     def _long_products(self, terms: list[Term], pairs: list[Term]) -> Iterator[Term]:
         """Matrix products with a product in them."""
         wide = [term for term in pairs if term.value.ndim == 2]
@@ -160,7 +169,7 @@ class _Search:
         """Those that are new, as far as the time goes."""
         kept: list[Term] = []
         for term in terms:
-            if time.monotonic() > self.until:
+            if time.thread_time() > self.until:
                 break
             key, scale = _direction(term.value)
             if key is not None and key not in self.table:
@@ -183,7 +192,8 @@ class _Search:
     def _constants(self) -> dict[float, str]:
         """How to write a constant factor."""
         found: dict[float, str] = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2"}
-        for size, name in self.scope.sizes.items():
+        sizes = {size: name for size, name in self.scope.sizes.items() if not name.endswith(".size")}
+        for size, name in sizes.items():
             for value, text in (
                 (1 / size, f"{{}} / {name}"),
                 (size, f"{name} * {{}}"),
@@ -193,7 +203,7 @@ class _Search:
         for name, value in self.scope.numbers.items():
             found.setdefault(float(value), f"{name} * {{}}")
             found.setdefault(1 / float(value), f"{{}} / {name}")
-            for size, count in self.scope.sizes.items():
+            for size, count in sizes.items():
                 found.setdefault(float(value) / size, f"{name} * {{}} / {count}")
         return found | {-value: f"-{text}" for value, text in found.items() if -value not in found}
 

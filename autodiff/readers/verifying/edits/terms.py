@@ -20,9 +20,9 @@ def terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for node in line.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
             left, right = line.of(node.left), line.of(node.right)
-            yield Candidate(line.replaced(node, left), _dropped_cause(right, scope))
-            yield Candidate(line.replaced(node, right if isinstance(node.op, ast.Add) else f"-{product(right)}"),
-                            _dropped_cause(left, scope))  # fmt: skip
+            negated = right if isinstance(node.op, ast.Add) else f"-{product(right)}"
+            yield Candidate(line.replaced(node, left), _dropped_cause(line, right, scope))
+            yield Candidate(line.replaced(node, negated), _dropped_cause(line, left, scope))
     for node in [line.tree, *(n for n in line.values if n is not line.tree)][:12]:
         text, value = line.of(node), evaluated(line.of(node), scope)
         if value is None:
@@ -52,10 +52,10 @@ def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> 
     return "missing-target" if sign == "-" and any(map(is_target, words)) else "missing-branch"
 
 
-def _dropped_cause(text: str, scope: Scope) -> str | None:
+def _dropped_cause(line: Line, text: str, scope: Scope) -> str | None:
     if "*" in text and any(has_word(number.split(".")[-1], text) for number in scope.numbers):
         return "regulariser-on-wrong-parameter"
-    return "accumulated-twice"
+    return "accumulated-twice" if line.text.count(text) > 1 else None
 
 
 def masks(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
@@ -63,8 +63,12 @@ def masks(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for node in line.nodes:
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             left, right = line.of(node.left), line.of(node.comparators[0])
+            cause = "relu-mask-inverted" if np.ndim(evaluated(left, scope)) else None
             for sign in ("<", ">", "<=", ">="):
-                yield Candidate(line.replaced(node, f"{left} {sign} {right}"), "relu-mask-inverted")
+                yield Candidate(line.replaced(node, f"{left} {sign} {right}"), cause)
+        if isinstance(node, ast.IfExp):
+            yield Candidate(line.replaced(node, line.of(node.body)), None)
+            yield Candidate(line.replaced(node, line.of(node.orelse)), None)
         if isinstance(node, ast.Call) and called(node) == "where" and len(node.args) == 3:
             c, a, b = map(line.of, node.args)
             yield Candidate(line.replaced(node, f"np.where({c}, {b}, {a})"), "relu-mask-inverted")
@@ -89,7 +93,7 @@ def functions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 
 def wrapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """A function that is missing."""
-    for node in line.values:
+    for node in [*line.values, *(node for node in line.nodes if isinstance(node, ast.BinOp))]:
         if np.ndim(evaluated(line.of(node), scope)):
             for name in (*scope.functions, *(f"np.{f}" for f in UNARY)):
                 yield Candidate(line.replaced(node, f"{name}({line.of(node)})"), None)
@@ -120,7 +124,10 @@ def buffers(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     whole = tight(line.text)
     yield Candidate(f"{whole}.copy()", "aliasing")
     yield Candidate(f"{whole}.astype(float)", "integer-dtype")
-    if re.search(r"dtype=\s*(np\.)?int\w*|astype\(\s*(np\.)?int\w*\s*\)", line.text):
-        yield Candidate(re.sub(r"(np\.)?\bint\w*", "float", line.text), "integer-dtype")
+    for node in line.nodes:
+        if isinstance(node, ast.Call):
+            kinds = [keyword.value for keyword in node.keywords if keyword.arg == "dtype"]
+            kinds += [part for part in node.args if line.of(part) in ("int", "np.int32", "np.int64")]
+            yield from (Candidate(line.replaced(kind, "float"), "integer-dtype") for kind in kinds)
     for like in re.findall(r"np\.(?:zeros|empty|ones)_like\((\w+)\)", line.text):
         yield Candidate(line.text.replace(f"_like({like})", f"_like({like}, dtype=float)"), "integer-dtype")

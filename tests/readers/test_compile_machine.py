@@ -1,0 +1,212 @@
+"""backend="numba": the text of programs, run by Python itself for every row; and as machine code, for some of them."""
+
+import contextlib
+import warnings
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import autodiff as ad
+from autodiff.errors import BackendError, TracedValueError
+from autodiff.readers.compiling import build
+from tests.readers.test_compile import EVERY, UNTRACED, near, outputs_and_gradients, programs, reached
+from tests.rules.gradcheck import plain
+from tests.rules.test_rows import name_of
+
+pytest.importorskip("numba")
+
+from autodiff.readers.compiling import native
+
+
+def gemm(ty, tx, n, m, k, y, _ldy, x, _ldx, out, _ldout):
+    """What BLAS does, seen in C order."""
+    left = x.reshape(k, m).T if tx else x.reshape(m, k)
+    right = y.reshape(n, k).T if ty else y.reshape(k, n)
+    out.reshape(m, n)[...] = left @ right
+
+
+MACHINE = {
+    "njit": lambda **options: lambda function: function,
+    "objmode": lambda **types: contextlib.nullcontext(),
+    "part": lambda array, start, size: np.asarray(array).reshape(-1)[start : start + size],
+    "local": lambda number, size: np.empty(size, number),
+    "gemm32": gemm,
+    "gemm64": gemm,
+}
+MACHINE |= {f"{name}{bits}": getattr(np, name) for name in ("exp", "tanh") for bits in (32, 64)}
+MACHINE |= {name: getattr(native, name).py_func for name in ("total", "row_sums", "row_maxima", "column_sums")}
+
+
+def interpreted(text):
+    """The module of a program as Python understands it."""
+    module = ModuleType("step")
+    head, _, body = text.partition("\n@njit")
+    imports = [line for line in head.splitlines() if not line.startswith("from autodiff.")]
+    names = vars(module) | MACHINE | {"OPTIONS": {}}
+    exec("\n".join(line for line in imports if "numba" not in line) + "\n@njit" + body, names)
+    for name in ("step", "repeat", "sweep"):
+        if name in names:
+            names[name].overloads = ["all"]
+            setattr(module, name, names[name])
+    return module
+
+
+@pytest.fixture
+def by_python(monkeypatch):
+    """Programs for numba run as Python."""
+    monkeypatch.setattr(build.kept, "load", interpreted)
+
+
+def assert_near(found, expected, scale=1):
+    """Equal to rounding, relative to the largest element, or to 1: what is small may be a difference."""
+    found, expected = np.asarray(plain(found)), np.asarray(plain(expected))
+    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    if expected.dtype.kind not in "fc":
+        np.testing.assert_array_equal(found, expected)
+        return
+    tolerance = scale * {2: 1e-3, 4: 1e-5}.get(expected.real.dtype.itemsize, 1e-13)
+    size = np.max(np.abs(expected[np.isfinite(expected)]), initial=1)
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * size)
+
+
+def check(call):
+    """A call's values and gradients, at inputs that were not traced."""
+    eager = outputs_and_gradients(call)
+    compiled = ad.compile(eager, backend="numba")
+    with np.errstate(all="ignore"):
+        compiled(*call.arrays)
+        for k in range(2):
+            arrays = [near(x, k) for x in call.arrays]
+            found, expected = compiled(*arrays), eager(*arrays)
+            assert len(found) == len(expected)
+            for one, other in zip(found, expected, strict=True):
+                assert_near(one, other)
+
+
+@pytest.mark.usefixtures("by_python")
+@pytest.mark.parametrize("function", EVERY, ids=name_of)
+def test_each_row(function, request):
+    for call in reached(function)[:: 1 if request.config.getoption("--exhaustive") else 15]:
+        try:
+            check(call)
+        except TracedValueError:
+            assert name_of(function) in UNTRACED
+        except BackendError:  # it has several results
+            continue
+
+
+@pytest.mark.usefixtures("by_python")
+@settings(max_examples=max(40, settings().max_examples), suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_random_programs(f):
+    compare(f)
+
+
+def compare(f):
+    """A program and its gradient, at points that were not traced."""
+    both = ad.value_and_grad(f)
+    compiled = ad.compile(both, backend="numba")
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            compiled(np.array([0.5, -1.5, 2.0]))
+        except (TracedValueError, BackendError):
+            return
+        for point in (np.array([0.25, 1.0, -2.0]), np.array([-1.0, 0.5, 0.125])):
+            (value, gradient), (expected, slope) = compiled(point), both(point)
+            assert_near(value, expected, scale=10)
+            assert_near(gradient, slope, scale=10)
+
+
+@st.composite
+def layered(draw):
+    """A program of what has a form of its own in machine code: elements, products, sums, choices."""
+    number = st.sampled_from([0.5, -1.5, 2.0])
+    steps = draw(
+        st.lists(
+            st.sampled_from(
+                [
+                    lambda v, W, a: np.tanh(v) * a,
+                    lambda v, W, a: 1 / (1 + np.exp(-v)),
+                    lambda v, W, a: np.maximum(v, 0.1) - a,
+                    lambda v, W, a: np.where(v > a, v, 0.5 * v),
+                    lambda v, W, a: v @ W,
+                    lambda v, W, a: np.tanh(v) @ W.T + v,
+                    lambda v, W, a: v - np.mean(v, axis=1, keepdims=True),
+                    lambda v, W, a: v / (1 + np.sum(v * v, axis=0)),
+                    lambda v, W, a: ad.softmax(v),
+                    lambda v, W, a: np.sqrt(1 + np.square(v)) + np.abs(v),
+                    lambda v, W, a: v.T.reshape(v.shape) * a,
+                    lambda v, W, a: ad.sigmoid(v) + np.sum(v),
+                ]
+            ),
+            min_size=3,
+            max_size=20,
+        )
+    )
+    numbers = [draw(number) for _ in steps]
+
+    def function(x):
+        W = np.outer(x, np.cos(x)) / 3
+        v = x * np.arange(1.0, 6.0)[:, None] / 4
+        for step, a in zip(steps, numbers, strict=True):
+            v = np.tanh(step(v, W, a)) if np.size(v) > 1 else step(v, W, a)
+        return np.sum(v * v)
+
+    return function
+
+
+@settings(
+    max_examples=2 if settings().max_examples < 1000 else 60,  # each takes a second or more to compile
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(layered())
+def test_random_programs_as_machine_code(f):
+    compare(f)
+
+
+# --- arguments of every kind ------------------------------------------------------------------------------------------
+
+HARD = {
+    "float32": (np.array([[0.5, -1.0, 2.0], [0.0, 3.0, -0.25]], np.float32), np.array([1.0, 2.0, -3.0], np.float32)),
+    "nothing": (np.empty((0, 3)), np.empty((3,))),
+    "a scalar": (np.array(1.5), np.array(-0.5)),
+    "broadcast": (np.array([[1.0], [2.0]]), np.array([[3.0, np.inf, np.nan, -1.0]])),
+    "integers": (np.array([[1, -2, 7]]), np.array([[3], [4]])),
+    "small integers": (np.array([100, 200], np.uint8), np.array([100, 1], np.uint8)),
+    "booleans": (np.array([True, False, True]), np.array([True, True, False])),
+    "transposed": (np.arange(6.0).reshape(2, 3).T, np.arange(6.0).reshape(3, 2)),
+}
+
+
+def hard(x, y):
+    return x + y, x * y + x, x > y, np.maximum(x, y), np.sum(x + y), np.mean(x * y), x
+
+
+def check_hard(name):
+    """A program is right for values that it was not made for."""
+    x, y = HARD[name]
+    compiled = ad.compile(hard, backend="numba")
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled(np.ones_like(x), np.ones_like(y))
+        for one, other in zip(compiled(x, y), hard(x, y), strict=True):
+            assert_near(one, other)
+
+
+@pytest.mark.usefixtures("by_python")
+@pytest.mark.parametrize("name", HARD)
+def test_hard_arguments(name):
+    check_hard(name)
+
+
+slow = pytest.mark.exhaustive  # each call of NumPy from within takes a second to compile
+
+
+@pytest.mark.parametrize("name", [n if n in ("float32", "broadcast") else pytest.param(n, marks=slow) for n in HARD])
+def test_hard_arguments_as_machine_code(name):
+    check_hard(name)
