@@ -1,9 +1,12 @@
 """Compiled training steps: the history and the weights of eager ones."""
 
+import copy
 import gc
 import os
+import pickle
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +186,48 @@ def test_what_changes_is_seen():
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=exhaustive)])
+def test_parameters_are_used_between_steps(backend):
+    """A program writes to their arrays, until somebody looks."""
+    models = [network(sizes=(6, 4)) for _ in range(2)]
+    optimizers = [nn.SGD(model.parameters(), 0.1) for model in models]
+    steps = [nn.TrainStep(m, "mse", o, compile=c) for m, o, c in zip(models, optimizers, (None, backend), strict=True)]
+    copies, views, y = [], [], TARGETS[nn.mse]
+
+    def keep(model, optimizer):
+        views.append((model.weight.numpy(), model.weight.numpy().copy()))
+
+    def in_place(model, optimizer):
+        model.weight.data -= 0.5
+
+    def update(model, optimizer):
+        with ad.no_grad():
+            model.weight *= 2
+            model.weight[0] = 1
+
+    for do in (
+        lambda m, o: None,
+        keep,
+        lambda m, o: setattr(m.weight, "data", np.ones((6, 4))),
+        in_place,
+        update,
+        lambda m, o: copies.append(copy.deepcopy(m)),
+        lambda m, o: copies.append(pickle.loads(pickle.dumps(m))),
+        lambda m, o: m.load_state_dict(m.state_dict()),
+        lambda m, o: (o.zero_grad(), nn.squared_error(m(X), y).backward(), o.step()),
+        lambda m, o: setattr(o, "lr", 0.01),
+    ):
+        for model, optimizer in zip(models, optimizers, strict=True):
+            do(model.layers[0], optimizer)
+        for rows in (50, 50, 20, 50):
+            losses = [step(X[:rows], y[:rows]) for step in steps]
+            assert losses[1] == (losses[0] if backend == "numpy" else pytest.approx(losses[0], rel=1e-12))
+    for one, other in zip(copies[::2], copies[1::2], strict=True):
+        assert_close([p.numpy() for p in one.parameters()], [p.numpy() for p in other.parameters()])
+    for view, kept_copy in views:
+        np.testing.assert_array_equal(view, kept_copy)
+
+
 def test_labels_are_checked_at_each_call():
     model = network()
     step = nn.TrainStep(model, nn.cross_entropy, nn.SGD(model.parameters(), 0.1), compile="numpy")
@@ -324,6 +369,18 @@ def test_what_numba_cannot_do_is_said():
         ad.compile(cube, backend="numba")(np.ones(2))
     with pytest.raises(ValueError, match="backend"):
         ad.compile(cube, backend="cuda")
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("numba", marks=exhaustive)])
+def test_a_model_is_freed_with_its_step(backend):
+    model = network()
+    step = nn.TrainStep(model, nn.mse, nn.SGD(model.parameters(), 0.5), compile=backend)
+    for _ in range(3):
+        step(X, TARGETS[nn.mse])
+    array = weakref.ref(model.layers[0].weight._link.array)
+    del model, step
+    gc.collect()
+    assert array() is None
 
 
 def test_memory_of_a_step_is_freed():

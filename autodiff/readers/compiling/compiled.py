@@ -136,7 +136,8 @@ def compile(f: Callable[..., Any], backend: str = "numpy", *, numbers: Collectio
     Arrays among the arguments (also in lists, tuples, dicts, dataclasses) may have other values in each call; for other
     shapes, dtypes or strides another program is made, and up to 32 are kept. All else that is passed is part of the
     program: a Python number, too, is another program for another value, unless `numbers` names the argument. Tensors
-    and arrays that f finds outside are read at each call; random numbers are drawn afresh. f may be a `grad` or
+    and arrays that f finds outside are read at each call; random numbers are drawn afresh. Python numbers that f finds
+    outside (a global `scale = 2`, an attribute) are those of the call that was recorded. f may be a `grad` or
     `value_and_grad`: of its gradient the program holds just what is asked for.
 
     `.source` is the latest program as one would write it by hand, `.program` the code that runs: the same bits, with

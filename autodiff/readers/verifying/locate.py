@@ -24,18 +24,22 @@ from typing import Any
 
 import numpy as np
 
+from ...cotangents import SEVERAL
 from ...graph import Graph, Node
 from ...rules.shape import identity
 from ...tensor import Tensor
 from .compare import EXACT, common_factor, ratio, same
+from .instrument import Statement
 from .problem import Problem
 from .program import Record, node_places
-from .truth import Look, compared, largest
+from .truth import Look, compared
 from .view import Applied, View
 
 Place = tuple[int, int, tuple[Any, ...]]
 Values = dict[Place, Any]
 LOOP = 6  # values that one line makes in a loop: not each is a candidate for each step
+SHARE = 3  # of the time that a statement has where all take the same
+ENTRIES = 1000  # of a gradient that is looked for entry by entry
 ROTATED = 9  # values that one line makes for a sample
 ACTIVATION = 6  # operations that one may be written in
 
@@ -187,12 +191,15 @@ class Trail:
         if not any(shapes) or kind == "return":  # what a helper is given may be wrong, too
             return
         by_place: dict[Any, list[Applied]] = defaultdict(list)
-        for applied in self.view.every:
-            if applied.slope.shape == shapes[0]:
-                by_place[self.places.get(applied.node), applied.activation].append(applied)
+        for shape in set(shapes):
+            for applied in self.view.of_shape(shape):
+                if applied.slope.shape == shape:
+                    by_place[self.places.get(applied.node), applied.activation].append(applied)
         for found in by_place.values():
+            found.sort(key=lambda applied: applied.node.index)
             for chosen in _alignments(found, len(shapes)):
-                yield Target(tuple(x.slope for x in chosen), tuple(x.node for x in chosen), "slope")
+                if [x.slope.shape for x in chosen] == list(shapes):
+                    yield Target(tuple(x.slope for x in chosen), tuple(x.node for x in chosen), "slope")
 
     @functools.cached_property
     def view(self) -> View:
@@ -359,12 +366,14 @@ class Trail:
         attested = {1.0}.union(*(self._factors(k) for k in self.relevant(right) if k not in relevant))
         behind = {*self.relevant(right), *self._behind_pieces()}
         self.conventions = {1.0}.union(*(self._inner_factors(k) for k in behind))
-        for statement in relevant:
+        for i, statement in enumerate(relevant):
             if self._is_start(statement):
                 continue
+            now = time.thread_time()
+            until = now + SHARE * (self.deadline - now) / (len(relevant) - i)
             for records, target in itertools.chain(self.targets(statement), self._next_targets(statement)):
-                if time.thread_time() > self.deadline:
-                    return found
+                if time.thread_time() > min(until, self.deadline):
+                    break
                 for factor in attested:
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
                     if target.kind != "value" or factor == 1.0:
@@ -464,7 +473,27 @@ class Trail:
                         healing.penalty = 2
                         found.append(healing)
                         break
+            else:
+                found += self._filled(name, hand, true, wrong, right)
         return found
+
+    def _filled(self, name: str, hand: Any, true: Any, wrong: Sequence[str], right: Sequence[str]) -> list[Healing]:
+        """The statement that put a wrong gradient's entries, one by one, into a list."""
+        if hand.shape != true.shape or not 0 < hand.size <= ENTRIES:
+            return []
+        by_value: dict[float, dict[int, Place]] = defaultdict(dict)
+        for statement, records in self.steps.items():
+            for record in records:
+                if not np.ndim(record.value):
+                    by_value[float(record.value)][statement] = record.place
+        places = [by_value.get(float(entry), {}) for entry in hand.flat]
+        for statement in sorted({k for found in places for k in found}, reverse=True):
+            values = {place[statement]: t for place, t in zip(places, true.flat, strict=True) if statement in place}
+            healing = self._tried(statement, Target(tuple(values.values()), (name,), "final"), values, wrong, right)
+            if healing:
+                healing.penalty = 2
+                return [healing]
+        return []
 
     def _factors(self, statement: int) -> set[float]:
         """The constant factors between a statement's values and true derivatives."""
@@ -513,7 +542,7 @@ class Trail:
         return self._meanings[statement]
 
     def is_made_of(self, later: Node | str, node: Node) -> bool:
-        """Whether a derivative is made of another in one step: back through an operation, or an activation's several."""
+        """Whether a derivative is made of another in one step: back through an operation, or an activation's."""
         inputs = [x for x in node.inputs if isinstance(x, Node)]
         inputs += [y for x in inputs if self._is_parameter(x) for y in x.inputs if isinstance(y, Node)]
         if isinstance(later, str):
@@ -547,6 +576,16 @@ class Trail:
             and all(same(r.value, factor * v) for r, v in zip(records, target.values, strict=True))
         ]
 
+    def careless_loss(self) -> Statement | None:
+        """The outermost statement in which the loss brings (n,) and (n, 1) together, which makes (n, n) of them."""
+        for node in self.look.forward:
+            shapes = [x.shape for x in node.inputs if isinstance(x, Node) and x.shape is not SEVERAL]
+            if len(node.shape or ()) == 2 and any(is_careless(a, b) for a in shapes for b in shapes):
+                records = self.look.traced.run.records
+                outer = next((r for r in records if not r.stack and r.stamp > node.index), None)
+                return self.problem.program.statements[outer.statement] if outer else None
+        return None
+
     def meaning(self, healing: Healing) -> str:
         """`∂L/∂z1`, of what a statement should compute."""
         node = healing.target.nodes[0]
@@ -556,6 +595,11 @@ class Trail:
         if healing.target.kind == "slope":
             return f"∂{name}"
         return name if healing.target.kind == "value" else f"∂L/∂{name}"
+
+
+def is_careless(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Whether shapes are (n,) and (n, 1): a row and a column, by mistake."""
+    return len(a) == 1 and a[0] > 1 and b == (a[0], 1)
 
 
 def is_piece(node: Node) -> bool:

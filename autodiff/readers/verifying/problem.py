@@ -78,6 +78,13 @@ class Problem:
         self, point: Point | None = None, traced: bool = False, program: Program | None = None, **options: Any
     ) -> Outcome:
         """Run it, or an edited program, on copies, at a point, and collect what came out."""
+        outcome = self._run(point, traced, program, **options)
+        if traced and outcome.error is not None:  # a derivative may have been written into an array of integers
+            wider = self._run(point, traced, program, widen=True, **options)
+            outcome = wider if wider.error is None else outcome
+        return outcome
+
+    def _run(self, point: Point | None, traced: bool, program: Program | None, **options: Any) -> Outcome:
         run = Run(program or self.program, traced, **options)
         with unnoticed(self.draws):
             arguments = tuple(run.copied(argument) for argument in self.arguments)

@@ -112,6 +112,7 @@ class Run:
         seed: int = 0,
         copies: bool = False,
         record: bool = True,
+        widen: bool = False,
     ) -> None:
         self.program: Program = program
         self.traced: bool = traced
@@ -119,6 +120,7 @@ class Run:
         self.noise: tuple[np.random.Generator, float] = np.random.default_rng(seed), noise
         self.copies: bool = copies  # every assigned value is copied: aliases are cut
         self.records: list[Record] = []
+        self.widen: bool = widen  # buffers of integers become such of floats, into which a Tensor can be written
         self.recording: bool = record
         self.tainted: bool = False  # a value was computed in a way that no gradient passes
         self.marks: list[tuple[int, tuple[Any, ...]]] = []  # which nodes were made where
@@ -400,9 +402,11 @@ class Run:
             result = function(*plain_value(arguments), **{k: plain_value(v) for k, v in keywords.items()})
         if any(t.requires_grad for t in tensors) and _is_cut_off(result):
             self.tainted = True
-        return self._wrapped(result)
+        return self._wrapped(result, function)
 
-    def _wrapped(self, result: Any) -> Any:
+    def _wrapped(self, result: Any, function: Any = None) -> Any:
+        if self.widen and isinstance(result, np.ndarray) and result.dtype.kind in "iu" and function in _BUFFERS:
+            result = result.astype(np.float64)
         if isinstance(result, np.ndarray) and result.dtype.kind == "f":
             return Tensor._plain(result)
         if type(result) is tuple:
@@ -434,6 +438,7 @@ def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
     return function
 
 
+_BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
 _NUMBERS = (float, np.float64, np.float32)
 _ARRAYS = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
 

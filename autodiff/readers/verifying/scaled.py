@@ -52,6 +52,14 @@ def other_losses(problem: Problem, looks: Sequence[Look], factor: float) -> Iter
                 return
 
 
+def negated_losses(problem: Problem, looks: Sequence[Look]) -> Iterator[tuple[str, Statement]]:
+    """The line that turns the sign of the loss, at all points, and where it stands."""
+    for statement in reversed(loss_statements(problem, looks[0])):
+        text = f"-{product(statement.text)}"
+        if statement.kind != "return" and all(_scales(problem, look, statement, text, -1.0) for look in looks):
+            yield statement.with_expression(text), statement
+
+
 def _scales(problem: Problem, look: Look, statement: Statement, text: str, factor: float) -> bool:
     try:
         program = problem.program.patched([statement.replaced(statement.with_expression(text))])

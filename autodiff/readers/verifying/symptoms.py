@@ -24,7 +24,7 @@ from ...rules.shape import identity
 from ...tensor import Tensor
 from .activations import ACTIVATIONS
 from .compare import ratio, same
-from .locate import Healing, Trail, is_piece
+from .locate import Healing, Trail, is_careless, is_piece
 from .truth import Look, largest
 from .view import Applied, View
 
@@ -96,7 +96,7 @@ class Pair:
         return [float(round(c)) if abs(c - round(c)) < 1e-7 else float(c) for c in solution]
 
     def _counted(self, columns: Any, hand: Any) -> list[float] | None:
-        """As `weights`, where there are more uses than entries: one left out or counted twice, or only the last ones."""
+        """As `weights`, where uses are more than entries: one left out or counted twice, or only the last ones."""
         total, n = columns.sum(axis=1), columns.shape[1]
         upto = np.cumsum(columns, axis=1)
         for k in range(n):
@@ -137,9 +137,9 @@ def _through(p: Pair, changed: Callable[[Applied], Any]) -> bool:
     for product in _products(p):
         for x in p.view.activated(product.user):
             wrong, right = p.factor * changed(x), p.factor * x.arriving * x.slope
-            if same(right, product.arriving) and not same(wrong, right):
-                if any(same(p.hand, dot * product.slope) for dot in _dots(wrong, product.other)):
-                    return True
+            changes = same(right, product.arriving) and not same(wrong, right)
+            if changes and any(same(p.hand, dot * product.slope) for dot in _dots(wrong, product.other)):
+                return True
     return False
 
 
@@ -324,11 +324,10 @@ def _of_prediction(p: Pair, rest: Any) -> bool:
 
 def _missing_target(p: Pair) -> bool:
     """What is left is a multiple of the prediction alone."""
-    if p.node is not None and p.view.compares(p.node):
+    if p.node is None or p.view.compares(p.node):
         return False  # the target is in the value already
-    if p.node is not None and p.view.is_tail(p.node):
-        if any(product.is_data and _left_out(p, product) for product in _products(p)):
-            return True
+    if p.view.is_tail(p.node) and any(product.is_data and _left_out(p, product) for product in _products(p)):
+        return True
     return _of_prediction(p, p.hand) and not _of_prediction(p, p.true)
 
 
@@ -522,8 +521,29 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
 
 def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
     """The cause that is left where neither values nor edits prove one."""
+    if _broadcasts(trail, healing):
+        return "accidental-broadcast"
     every = [pair for look in looks for pair in _pairs(trail, healing, look)]
     return next((cause for cause, equation in LAST if every and all(_holds(equation, pair) for pair in every)), None)
+
+
+def _broadcasts(trail: Trail, healing: Healing) -> bool:
+    """Whether a line brings (n,) and (n, 1) together."""
+    statement = trail.problem.program.statements[healing.statement]
+    operations = [node for node in ast.walk(statement.expression) if isinstance(node, ast.BinOp)]
+    found: list[bool] = []
+
+    def watch(running: int, frame: FrameType) -> None:
+        if running == statement.number and not found:
+            found.append(False)
+            for node in operations:
+                with contextlib.suppress(Exception), np.errstate(all="ignore"):
+                    sides = (node.left, node.right)
+                    a, b = (np.shape(eval(ast.unparse(x), frame.f_globals, dict(frame.f_locals))) for x in sides)
+                    found[0] |= not isinstance(node.op, ast.MatMult) and (is_careless(a, b) or is_careless(b, a))
+
+    trail.problem.run(trail.look.point, heal=trail.healed, watch=watch)
+    return any(found)
 
 
 def _of_slope(pairs: Sequence[Pair]) -> str:

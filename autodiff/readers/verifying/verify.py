@@ -21,7 +21,7 @@ from .problem import Point, Problem
 from .progress import Progress
 from .quiet import unnoticed
 from .report import Report
-from .scaled import common_factor, loss_statements, other_losses
+from .scaled import common_factor, loss_statements, negated_losses, other_losses
 from .steps import deltas, steps
 from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, points, rounding, start
 from .witness import Witness, heard
@@ -218,6 +218,9 @@ class _Examination:
             return self._told("wrong", [replace(mistake, fix=fix.text) if fix is not None else mistake])
         look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
         trail = self._trail(look if look.wrong else self.looks[0])
+        if len(trail.look.wrong) == len(trail.look.true) and (statement := trail.careless_loss()):
+            wrong = tuple(trail.look.wrong)
+            return self._told("wrong", [Mistake(statement.name, statement, cause="accidental-broadcast", wrong=wrong)])
         found, blamed = self._mistakes(trail)
         details: dict[str, str] = {}
         factor = common_factor(self.looks)
@@ -228,6 +231,13 @@ class _Examination:
             found = found[:1] if line is not None else found
             found[0] = replace(found[0], fix=alone or line or found[0].fix, otherwise=line if alone else None)
         return self._told("wrong", found, steps(trail, blamed) if blamed else (), details)
+
+    def _turned_loss(self, mistake: Mistake) -> Mistake:
+        """The mistake, if the loss has lost its sign: at the statement of the loss, if there is a line for that."""
+        line, statement = next(negated_losses(self.problem, self.looks), (None, None))
+        if statement is None:
+            return mistake
+        return replace(mistake, name=statement.name, statement=statement, meaning="", cause="sign", fix=line)
 
     def _mistakes(self, trail: Trail) -> tuple[list[Mistake], set[int]]:
         """The first wrong step and those that are wrong for another reason, and their statements."""
@@ -299,7 +309,10 @@ class _Examination:
         fix = diagnosis.edit.text if diagnosis.edit else None
         meaning = trail.meaning(diagnosis.healing)
         mended = tuple(sorted(diagnosis.healing.mended))
-        return Mistake(record.name, statement, meaning, diagnosis.cause, "", fix, wrong=mended)
+        name = record.name
+        if fix and statement.names[0] == name and name.endswith("]") and not fix.lstrip("# ").startswith(name):
+            name = name.split("[")[0]  # it is written to the wrong part
+        return Mistake(name, statement, meaning, diagnosis.cause, "", fix, wrong=mended)
 
     def _cut_off(self) -> list[Mistake]:
         """An array of integers that cuts off fractions: then nothing is recorded, but the line that mends it tells."""

@@ -36,6 +36,7 @@ class View:
 
     def __init__(self, look: Look) -> None:
         self.look: Look = look
+        self._of_shape: dict[Any, list[Applied]] = {}
         self.dtype: Any = np.float32 if rounding(look.plain) > 1e-12 else np.float64  # in which the user computes
         self.values: dict[Node, Any] = {n: self.own(v) for n, v in look.values.items() if not isinstance(v, tuple)}
         self.adjoints: dict[Node, Any] = {n: self.own(v) for n, v in look.adjoints.items()}
@@ -106,6 +107,13 @@ class View:
         """The activations of the whole forward pass."""
         nodes = [node for node in self.look.forward if self._starts_an_activation(node)]
         return [applied for node in nodes[:MOST] for applied in self.activated(node)]
+
+    def of_shape(self, shape: Any) -> list[Applied]:
+        """Those of a shape: of a loop all of them, so that they can be dealt out."""
+        if shape not in self._of_shape:
+            nodes = [node for node in self.look.forward if node.shape == shape and self._starts_an_activation(node)]
+            self._of_shape[shape] = [x for node in nodes[: 4 * MOST] for x in self.activated(node)]
+        return self._of_shape[shape]
 
     def _starts_an_activation(self, node: Node) -> bool:
         name = getattr(node.primitive, "name", "")
