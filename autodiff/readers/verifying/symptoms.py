@@ -48,6 +48,12 @@ class Pair:
         """Whether the value is a parameter."""
         return self.node is not None and is_piece(self.node)
 
+    @property
+    def is_penalty(self) -> bool:
+        """Whether the derivative is that of a penalty: the parameter itself, but for a constant."""
+        value = self.view.values.get(self.node) if self.node is not None else None
+        return self.is_parameter and value is not None and value.size > 1 and ratio(self.true, value) is not None
+
     @functools.cached_property
     def applied(self) -> list[Applied]:
         found = self.view.activated(self.node) if self.node is not None else []
@@ -118,6 +124,11 @@ def _integer(p: Pair) -> bool:
     return np.asarray(p.computed).dtype.kind in "iu" and not same(np.round(p.true), p.true)
 
 
+def _started_again(p: Pair) -> bool:
+    """Zeros, where the line runs again and again, and throws away what was added up."""
+    return p.earlier is ... and _detached(p)
+
+
 def _detached(p: Pair) -> bool:
     return not np.any(p.hand) and np.shape(p.hand) in ((), np.shape(p.true))
 
@@ -125,7 +136,15 @@ def _detached(p: Pair) -> bool:
 def _missing_slope(p: Pair) -> bool:
     if any(same(p.hand * x.slope, p.true) for x in p.applied if not same(x.slope, np.ones_like(x.slope))):
         return True
-    return _through(p, lambda x: x.arriving)
+    return _through(p, lambda x: x.arriving) or _unknown_slope(p)
+
+
+def _unknown_slope(p: Pair) -> bool:
+    """What arrives at the end of a formula of the value alone, whatever that is."""
+    if p.node is None or p.true.size < 2:
+        return False
+    ends = (p.view.adjoints.get(u) for u in p.view.of_itself(p.node))
+    return any(g is not None and same(p.hand, p.factor * g) for g in ends) and not same(p.hand, p.true)
 
 
 def _slope_twice(p: Pair) -> bool:
@@ -290,7 +309,7 @@ def _not_reduced(p: Pair) -> bool:
 
 def _wrong_axis(p: Pair) -> bool:
     """The sum over another axis of that of which it should be the sum."""
-    if p.node is None:
+    if p.node is None or not p.is_parameter:
         return False
     hand = np.ravel(p.hand)
     for user in p.view.users[p.node]:
@@ -360,7 +379,7 @@ def _regularised(p: Pair) -> tuple[list[float], list[float]] | None:
     weights, value = p.weights, p.view.values.get(p.node) if p.node is not None else None
     if weights is None or value is None or value.size < 2:
         return None
-    own = [ratio(part, value) is not None for _, part in p.parts]
+    own = [ratio(part[part != 0], value[part != 0]) is not None for _, part in p.parts]
     penalty = [w for w, mine in zip(weights, own, strict=True) if mine]
     return (penalty, [w for w, mine in zip(weights, own, strict=True) if not mine]) if penalty else None
 
@@ -411,33 +430,27 @@ def _wrong_loss(p: Pair) -> bool:
     return p.view.is_tail(p.node) and all(map(p.view.compares, p.view.users[p.node]))
 
 
-def _factors_of_weights(p: Pair) -> bool:
-    return p.is_parameter and _other_factors(p)
-
-
-def _factors_of_delta(p: Pair) -> bool:
-    return not p.is_parameter and _other_factors(p)
-
-
-def _other_factors(p: Pair) -> bool:
-    """A.T @ D, of another A or D than it should be."""
-    if p.true.ndim != 2 or p.node is None or np.shape(p.hand) != p.true.shape:
-        return False
-    hand = p.hand / p.factor
-    rows, columns = p.true.shape
-    matrices = [m for m in p.view.matrices if m.ndim == 2]
-    lefts = [m for m in (*matrices, *(m.T for m in matrices)) if m.shape[0] == rows]
-    rights = [m for m in (*matrices, *(m.T for m in matrices)) if m.shape[1] == columns]
-    probe = np.linspace(-1, 1, columns)
-    wanted = hand @ probe  # one column tells most pairs apart
-    return any(
-        a.shape[1] == d.shape[0] and same(a @ (d @ probe), wanted) and same(a @ d, hand) for a in lefts for d in rights
+def _wrong_activations(p: Pair) -> bool:
+    """A.T @ D, of another A than it should be."""
+    return p.is_parameter and any(
+        same(p.hand, dot) for product in _products(p) for m in p.view.matrices for dot in _dots(product.arriving, m)
     )
+
+
+def _wrong_deltas(p: Pair) -> bool:
+    """A.T @ D or D @ W.T, of another D than it should be, or another W."""
+    for product in _products(p):
+        factors = [(p.factor * m, product.other) for m in p.view.matrices]
+        factors += [] if p.is_parameter else [(product.arriving, m) for m in p.view.matrices]
+        if any(same(p.hand, dot * product.slope) for a, b in factors for dot in _dots(a, b)):
+            return True
+    return False
 
 
 # fmt: off
 SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("integer-dtype",                         _integer),               # H is an integer, T is none
+    ("overwritten-not-accumulated",           _started_again),         # H = 0, again and again
     ("detached-branch",                       _detached),              # H = 0
     ("wrong-shape",                           _wrong_shape),           # H = T, in another shape
     ("gradient-transposed",                   _transposed),            # H = T.T
@@ -463,13 +476,13 @@ SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("bias-wrong-axis",                       _wrong_axis),            # H = sum over another axis
     ("weight-not-transposed",                 _weight_not_transposed), # H = D W for D W.T
     ("missing-weight-factor",                 _missing_weight),        # H = D for D W.T
-    ("skipped-layer",                         _skipped),               # H = the derivative of a later layer
     ("reduced-too-early",                     _reduced_too_early),     # H = sum(A) sum(D) for sum(A D)
-    ("wrong-tensor-in-weight-gradient",       _factors_of_weights),    # H = A.T D for other A, D
+    ("wrong-tensor-in-weight-gradient",       _wrong_activations),     # H = A.T D for another A
 )
 # fmt: on
 WHOLE = {
     _integer,
+    _started_again,
     _detached,
     _wrong_shape,
     _transposed,
@@ -487,7 +500,8 @@ WHOLE = {
 }  # of the derivative as a whole; the others are asked of what each use adds to it, too
 LAST = (  # named where nothing else is, and no edit either
     ("wrong-loss-derivative", _wrong_loss),
-    ("wrong-tensor-in-delta", _factors_of_delta),  # H = D W.T for other D, W
+    ("skipped-layer", _skipped),  # H = the derivative of a later layer
+    ("wrong-tensor-in-delta", _wrong_deltas),  # H = D W.T for another D or W
 )
 
 
@@ -498,7 +512,8 @@ def named(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
     """The cause that a step's values prove; None where none of the equations holds everywhere."""
     if healing.target.kind == "value":
         statement = trail.problem.program.statements[healing.statement]
-        in_place = statement.kind not in ("=", "return", "call") or statement.names[0].endswith("]")
+        written = any(path == ("base",) for _, _, path in healing.values)
+        in_place = statement.kind not in ("=", "return", "call") or written
         return "input-mutated" if in_place else None
     return _changed_since(trail, healing) or _symptom(trail, healing, looks)
 
@@ -512,10 +527,15 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
         return _of_slope(every)
     factor = _common_factor(every)
     if factor is not None:
+        if all(pair.is_penalty for pair in every):
+            return "regulariser-scale"
         return factor_name(factor, trail, every)
     for cause, equation in SYMPTOMS:
         if all(_holds(equation, pair) for pair in every):
             return cause
+    odd = {tuple(w for w in pair.weights or () if w != 1.0) for pair in every}
+    if len(odd) == 1 and len(only := odd.pop()) == 1:  # one of the terms has a factor
+        return factor_name(only[0], trail, every)
     return None
 
 

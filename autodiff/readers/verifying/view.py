@@ -55,6 +55,14 @@ class View:
                 found[x].append(node)
         return found
 
+    def of_itself(self, v: Node) -> list[Node]:
+        """What is computed from a value alone, entry by entry, and then goes elsewhere: its activations."""
+        inside: dict[Node, None] = {v: None}
+        for u in self.along(v, self.compares):
+            if all(x in inside for x in u.inputs if isinstance(x, Node) and x.needs):
+                inside[u] = None
+        return [u for u in inside if u is not v and any(user not in inside for user in self.users[u])]
+
     def compares(self, u: Node) -> bool:
         """Whether an operation brings an array of data in: a target, say."""
         return any(isinstance(x, Node) and not x.needs and self.values[x].size > 1 for x in u.inputs)

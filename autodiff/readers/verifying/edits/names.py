@@ -118,13 +118,13 @@ def shifted(line: Line, node: ast.Subscript) -> Iterator[Candidate]:
             bounds = [bound for bound in (part.lower, part.upper) if bound is not None]
             for bound in bounds:
                 for new in _neighbours(bound, line.of(bound)):
-                    yield Candidate(line.put(bound, new), _shift(line.of(bound)))
+                    yield Candidate(line.put(bound, new), "off-by-one-index")
             for bound in dict.fromkeys(_plain(line.of(bound)) for bound in bounds):
                 for new in (f"{bound}:", f":{bound}"):
                     yield Candidate(line.put(part, new), "off-by-one-index")
         else:
             for new in _neighbours(part, text):
-                yield Candidate(line.put(part, new), _shift(text))
+                yield Candidate(line.put(part, new), _shift(line.of(index)))
 
 
 def _neighbours(node: Any, text: str) -> list[str]:
@@ -140,4 +140,7 @@ def _plain(index: str) -> str:
 
 
 def _shift(index: str) -> str:
+    """A list or dict is indexed by the time alone; an array by several things, which are no time."""
+    if "," in index or ":" in index:
+        return "off-by-one-index"
     return "off-by-one-time" if re.search(r"\bt\b|time", index) else "off-by-one-index"
