@@ -124,11 +124,6 @@ def _integer(p: Pair) -> bool:
     return np.asarray(p.computed).dtype.kind in "iu" and not same(np.round(p.true), p.true)
 
 
-def _started_again(p: Pair) -> bool:
-    """Zeros, where the line runs again and again, and throws away what was added up."""
-    return p.earlier is ... and _detached(p)
-
-
 def _detached(p: Pair) -> bool:
     return not np.any(p.hand) and np.shape(p.hand) in ((), np.shape(p.true))
 
@@ -141,7 +136,7 @@ def _missing_slope(p: Pair) -> bool:
 
 def _unknown_slope(p: Pair) -> bool:
     """What arrives at the end of a formula of the value alone, whatever that is."""
-    if p.node is None or p.true.size < 2:
+    if p.node is None or p.true.size < 2 or p.is_parameter:
         return False
     ends = (p.view.adjoints.get(u) for u in p.view.of_itself(p.node))
     return any(g is not None and same(p.hand, p.factor * g) for g in ends) and not same(p.hand, p.true)
@@ -377,9 +372,9 @@ def _branch_missing(p: Pair) -> bool:
 def _regularised(p: Pair) -> tuple[list[float], list[float]] | None:
     """How often a penalty on the parameter itself is counted, and how often everything else."""
     weights, value = p.weights, p.view.values.get(p.node) if p.node is not None else None
-    if weights is None or value is None or value.size < 2:
+    if weights is None or value is None or value.size < 2 or not p.is_parameter:
         return None
-    own = [ratio(part[part != 0], value[part != 0]) is not None for _, part in p.parts]
+    own = [np.sum(part != 0) > 1 and ratio(part[part != 0], value[part != 0]) is not None for _, part in p.parts]
     penalty = [w for w, mine in zip(weights, own, strict=True) if mine]
     return (penalty, [w for w, mine in zip(weights, own, strict=True) if not mine]) if penalty else None
 
@@ -450,7 +445,6 @@ def _wrong_deltas(p: Pair) -> bool:
 # fmt: off
 SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("integer-dtype",                         _integer),               # H is an integer, T is none
-    ("overwritten-not-accumulated",           _started_again),         # H = 0, again and again
     ("detached-branch",                       _detached),              # H = 0
     ("wrong-shape",                           _wrong_shape),           # H = T, in another shape
     ("gradient-transposed",                   _transposed),            # H = T.T
@@ -482,7 +476,6 @@ SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
 # fmt: on
 WHOLE = {
     _integer,
-    _started_again,
     _detached,
     _wrong_shape,
     _transposed,
@@ -512,8 +505,7 @@ def named(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
     """The cause that a step's values prove; None where none of the equations holds everywhere."""
     if healing.target.kind == "value":
         statement = trail.problem.program.statements[healing.statement]
-        written = any(path == ("base",) for _, _, path in healing.values)
-        in_place = statement.kind not in ("=", "return", "call") or written
+        in_place = statement.kind not in ("=", "return", "call")
         return "input-mutated" if in_place else None
     return _changed_since(trail, healing) or _symptom(trail, healing, looks)
 

@@ -69,7 +69,8 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         return "activation-derivative-of-wrong-layer" if _is_activation(value, scope) else None
     if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
         return "updated-weights"
-    return "wrong-tensor-in-weight-gradient" if final else "wrong-tensor-in-delta"
+    delta = re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
+    return "wrong-tensor-in-weight-gradient" if final and not delta else "wrong-tensor-in-delta"
 
 
 def _is_activation(value: Any, scope: Scope) -> bool:

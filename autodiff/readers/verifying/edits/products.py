@@ -113,7 +113,8 @@ def reductions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             continue
         inner, name = line.of(array), called(node)
         keeps = any(k.arg == "keepdims" for k in node.keywords)
-        cause = "softmax-wrong-axis" if "exp" in line.text else "bias-wrong-axis"
+        softmax = "exp" in line.text or any(_sums_to_one(evaluated(line.of(n), scope)) for n in line.nodes)
+        cause = "softmax-wrong-axis" if softmax else "bias-wrong-axis" if final else None
         for axis, keep in itertools.product(AXES, (keeps, not keeps)):
             start = f"np.{name}({inner}" if is_numpy(node) else f"{tight(inner)}.{name}("
             options = _axis(axis, keep) if is_numpy(node) else _axis(axis, keep).removeprefix(", ")
@@ -127,3 +128,10 @@ def reductions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 
 def _axis(axis: Any, keep: bool) -> str:
     return ("" if axis is None else f", axis={axis}") + ", keepdims=True" * keep
+
+
+def _sums_to_one(value: Any) -> bool:
+    """Whether an array holds probabilities, along one of its axes."""
+    if np.ndim(value) < 2 or value.dtype.kind != "f" or not np.all(value > 0):
+        return False
+    return any(np.allclose(value.sum(axis=axis), 1.0, rtol=1e-6) for axis in range(value.ndim))
