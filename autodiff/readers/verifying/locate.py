@@ -1,12 +1,9 @@
-"""Where a derivation first goes wrong: heal a step, run again, and see which gradients that mends.
+"""Where a derivation goes wrong: heal a step, run again, and see which gradients that mends.
 
 Every step of a derivation is, or should be, a derivative of the loss with respect to some value of the forward pass;
 the recorded graph knows them all. So each statement in turn is given true derivatives in the place of its own values,
-and what was written below it does the rest. The statement whose healing mends most and breaks nothing is the first
-wrong one, with three rules for ties: a right derivative that a later step turns rightly into another is not to blame;
-of two steps that want the same derivative the later is; of a step and its input that are off by the same factor the
-input is (it mends more). Derivations carry conventions (a minus, a 1/N that comes later): a factor that an earlier,
-right step has is allowed.
+and what was written below it does the rest. Which of the steps that mend most is to blame, `blame` says. Derivations
+carry conventions (a minus, a 1/N that comes later): a factor that an earlier, right step has is allowed.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ import ast
 import contextlib
 import functools
 import itertools
-import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +24,7 @@ from ...cotangents import SEVERAL
 from ...graph import Graph, Node
 from ...rules.shape import identity
 from ...tensor import Tensor
+from .alignments import alignments
 from .compare import EXACT, common_factor, ratio, same
 from .instrument import Statement
 from .problem import Problem
@@ -40,7 +37,6 @@ Values = dict[Place, Any]
 LOOP = 6  # values that one line makes in a loop: not each is a candidate for each step
 SHARE = 3  # of the time that a statement has where all take the same
 ENTRIES = 1000  # of a gradient that is looked for entry by entry
-ROTATED = 9  # values that one line makes for a sample
 ACTIVATION = 6  # operations that one may be written in
 
 
@@ -197,7 +193,7 @@ class Trail:
                     by_place[self.places.get(applied.node), applied.activation].append(applied)
         for found in by_place.values():
             found.sort(key=lambda applied: applied.node.index)
-            for chosen in _alignments(found, len(shapes)):
+            for chosen in alignments(found, len(shapes)):
                 if [x.slope.shape for x in chosen] == list(shapes):
                     yield Target(tuple(x.slope for x in chosen), tuple(x.node for x in chosen), "slope")
 
@@ -257,7 +253,7 @@ class Trail:
                     yield Target((value.T,), (node,))
         else:
             for nodes in sorted(self.groups.values(), key=lambda nodes: nodes[0] not in self.known_as):
-                for chosen in _alignments(nodes, n):
+                for chosen in alignments(nodes, n):
                     values = tuple(adjoints[node] for node in chosen)
                     if [v.shape for v in values] == list(shapes):
                         yield Target(values, chosen)
@@ -278,7 +274,7 @@ class Trail:
                 by_group[self.places[consumer], operand].append((consumer.index, node, value))
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
-            for chosen in _alignments(found, len(records)):
+            for chosen in alignments(found, len(records)):
                 values = tuple(value for _, _, value in chosen)
                 if [v.shape for v in values] == list(shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
@@ -336,7 +332,7 @@ class Trail:
         """The values of the forward pass of the same name, where a derivation computes them again."""
         names = {record.name.split(".")[-1] for record in records}
         nodes = [node for node, name in self.named.items() if name.split(".")[-1] in names]
-        for chosen in _alignments(nodes, len(records)):
+        for chosen in alignments(nodes, len(records)):
             values = tuple(np.asarray(self.look.values[node]) for node in chosen if node in self.look.values)
             if [v.shape for v in values] == list(shapes):
                 yield Target(values, chosen, "value")
@@ -613,119 +609,3 @@ def agrees(look: Look, name: str, hand: Any) -> bool:
     """Whether a gradient is the true one at a point."""
     agreement = look.agreement[name]
     return compared(hand, look.true[name], max(agreement.bound, EXACT * agreement.size)).right
-
-
-def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
-    """The healings in the order in which their statements are to blame."""
-    if not healings:
-        return []
-    most = max(len(h.mended) for h in healings)
-    best = [h for h in healings if len(h.mended) == most]
-    best = [h for h in best if h.penalty == min(h.penalty for h in best) or h.penalty == 2]
-    innocent = {h.statement for h in best if _is_innocent(trail, h, best)}
-    named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
-    kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
-    kept = [h for h in kept if not _cleared(trail, h, kept)]
-    kept.sort(
-        key=lambda h: (h.penalty, not _fits_name(trail, h.statement, h.target.nodes[0]), h.order, h.factor != 1.0)
-    )
-    return kept + [h for h in best if h not in kept]
-
-
-def _fits_name(trail: Trail, statement: int, node: Any) -> bool:
-    """Whether a step is called after a value, as dz1 and z1_grad after z1."""
-    names = [node] if isinstance(node, str) else trail.known_as.get(node, [])
-    own = bare(trail.problem.program.statements[statement].names[0])
-    return own in {re.sub(r".*\.|[\[\"'\]]", "", name) for name in names}
-
-
-def bare(name: str) -> str:
-    """`z1` of `dz1`, `self.dz1`, `grad_z1`, `z1_grad` and `grads["dz1"]`."""
-    word = re.sub(r".*\.|.*\[[\"']|[\"'\]]", "", name)
-    return re.sub(r"^(d|D|g|grad|nabla|delta)_?(?=.)|_?(grad|gred|gradient)$", "", word)
-
-
-def _says_what_it_is(trail: Trail, statement: int) -> bool:
-    """Whether a step is exactly the derivative that its name promises."""
-    return any(_fits_name(trail, statement, node) for node in trail.exact(statement))
-
-
-def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
-    """Whether a step is a right derivative, and a later one to blame for what it makes of it.
-
-    That is so where the later step needs just this derivative; where it is another step that should have the one that
-    healing gives to this; and where yet another step makes something right of it.
-    """
-    own = [node for node, factor in trail.meanings(healing.statement) if factor in trail.conventions]
-    if not own or trail.repeats(healing.statement):
-        return False
-    later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
-    wished = [node for node in healing.target.nodes[:1] if isinstance(node, Node)]
-    return (
-        any(trail.is_made_of(h.target.nodes[0], node) for h in later for node in own)
-        or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
-        or _turned_right(trail, healing.statement)
-    )
-
-
-def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
-    """Whether a later step wants the same derivative, and this one is another, right one when the later is mended."""
-    wishes = [h.target for h in others if h.statement == healing.statement]
-    for other in others:
-        if trail.repeats(healing.statement):
-            return False
-        if other.order > healing.order and other.statement != healing.statement and _same_wish(healing, other):
-            run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
-            values = {record.place: record.value for record in run.records}
-            for records, target in trail.targets(healing.statement):
-                wanted = any(common_factor(target.values, wish.values) is not None for wish in wishes)
-                if target.kind != "value" and not wanted:
-                    now = [values.get(record.place) for record in records]
-                    if common_factor(now, target.values) is not None:
-                        return True
-    return False
-
-
-def _same_wish(a: Healing, b: Healing) -> bool:
-    return common_factor(list(a.values.values()), list(b.values.values())) is not None
-
-
-def _turned_right(trail: Trail, statement: int) -> bool:
-    """Whether a later step makes another right derivative of a statement's values."""
-    own = {trail.nodes.get(r.place) for r in trail.steps[statement]} - {None}
-    mine = set(trail.exact(statement))
-    for other, records in trail.steps.items():
-        if other == statement or trail.position[records[0].place] < trail.position[trail.steps[statement][0].place]:
-            continue
-        node = trail.nodes.get(records[0].place)
-        if node is not None and not node.is_leaf and own & set(node.inputs) and set(trail.exact(other)) - mine:
-            return True
-    return False
-
-
-def _alignments(items: Sequence[Any], n: int) -> Iterator[tuple[Any, ...]]:
-    """Ways to deal out the values of one loop to the n runs of another: in its order or backwards, one or two left out.
-
-    Loops may stand in an outer loop, over samples, say: then block by block.
-    """
-    if not n or len(items) < n:
-        return
-    for blocks in (d for d in range(1, n + 1) if n % d == 0 == len(items) % d):
-        size, wanted = len(items) // blocks, n // blocks
-        extra = size - wanted
-        if extra > 2 and (blocks == 1 or wanted > 1):
-            continue
-        for start in range(size) if wanted == 1 else sorted({0, extra}):
-            parts = [items[b * size + start : b * size + start + wanted] for b in range(blocks)]
-            orders = [parts, [part[::-1] for part in parts], [part[::-1] for part in parts[::-1]]]
-            if size == wanted:  # two loops, the one inside the other, the other way round
-                if size < ROTATED:  # layer by layer backwards, forwards within each
-                    orders += [[part[k:] + part[:k] for part in parts] for k in range(1, size)]
-                rows = (d for d in range(2, size) if size % d == 0)
-                orders += [
-                    [tuple(part[j] for i in range(d) for j in range(i, size, d)) for part in parts] for d in rows
-                ]
-            for order in orders:
-                yield tuple(item for part in order for item in part)
-                if n == 1:
-                    break

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import AutodiffError, GradientError
+from .blame import first_wrong
 from .diagnose import Diagnosis, Doctor
 from .findings import Findings, Mistake, Step
 from .instrument import Patch, Statement
-from .locate import Healing, Trail, agrees, first_wrong
+from .locate import Healing, Trail, agrees
 from .problem import Point, Problem
 from .progress import Progress
 from .quiet import unnoticed

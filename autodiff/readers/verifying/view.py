@@ -149,7 +149,7 @@ class View:
     @functools.cached_property
     def matrices(self) -> list[Any]:
         """The values and derivatives that a product of matrices could have been made of."""
-        values = [v for n, v in self.values.items() if 0 < v.ndim < 3 and v.size > 1 and v.dtype.kind == "f"]
+        values = [v for v in self.values.values() if 0 < v.ndim < 3 and v.size > 1 and v.dtype.kind == "f"]
         adjoints = [g for g in self.adjoints.values() if 0 < g.ndim < 3 and g.size > 1]
         found: dict[bytes, Any] = {}
         for array in (*values[-MOST:], *adjoints[:MOST]):

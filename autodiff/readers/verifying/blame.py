@@ -1,0 +1,103 @@
+"""Which of the steps whose healing mends most is the first wrong one.
+
+The first in the order of the program, but for three rules: a right derivative that a later step needs just so is not
+to blame; of two steps that want the same derivative the later is; and a step that is what its name promises is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ...graph import Node
+from .compare import common_factor
+from .locate import Healing, Trail
+
+
+def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
+    """The healings in the order in which their statements are to blame."""
+    if not healings:
+        return []
+    most = max(len(h.mended) for h in healings)
+    best = [h for h in healings if len(h.mended) == most]
+    best = [h for h in best if h.penalty == min(h.penalty for h in best) or h.penalty == 2]
+    innocent = {h.statement for h in best if _is_innocent(trail, h, best)}
+    named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
+    kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
+    kept = [h for h in kept if not _cleared(trail, h, kept)]
+    kept.sort(
+        key=lambda h: (h.penalty, not _fits_name(trail, h.statement, h.target.nodes[0]), h.order, h.factor != 1.0)
+    )
+    return kept + [h for h in best if h not in kept]
+
+
+def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a step is a right derivative, and a later one to blame for what it makes of it.
+
+    That is so where the later step needs just this derivative; where it is another step that should have the one that
+    healing gives to this; and where yet another step makes something right of it.
+    """
+    own = [node for node, factor in trail.meanings(healing.statement) if factor in trail.conventions]
+    if not own or trail.repeats(healing.statement):
+        return False
+    later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
+    wished = [node for node in healing.target.nodes[:1] if isinstance(node, Node)]
+    return (
+        any(trail.is_made_of(h.target.nodes[0], node) for h in later for node in own)
+        or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
+        or _turned_right(trail, healing.statement)
+    )
+
+
+def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a later step wants the same derivative, and this one is another, right one when the later is mended."""
+    wishes = [h.target for h in others if h.statement == healing.statement]
+    for other in others:
+        if trail.repeats(healing.statement):
+            return False
+        if other.order > healing.order and other.statement != healing.statement and _same_wish(healing, other):
+            run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
+            values = {record.place: record.value for record in run.records}
+            for records, target in trail.targets(healing.statement):
+                wanted = any(common_factor(target.values, wish.values) is not None for wish in wishes)
+                if target.kind != "value" and not wanted:
+                    now = [values.get(record.place) for record in records]
+                    if common_factor(now, target.values) is not None:
+                        return True
+    return False
+
+
+def _same_wish(a: Healing, b: Healing) -> bool:
+    return common_factor(list(a.values.values()), list(b.values.values())) is not None
+
+
+def _turned_right(trail: Trail, statement: int) -> bool:
+    """Whether a later step makes another right derivative of a statement's values."""
+    own = {trail.nodes.get(r.place) for r in trail.steps[statement]} - {None}
+    mine = set(trail.exact(statement))
+    for other, records in trail.steps.items():
+        if other == statement or trail.position[records[0].place] < trail.position[trail.steps[statement][0].place]:
+            continue
+        node = trail.nodes.get(records[0].place)
+        if node is not None and not node.is_leaf and own & set(node.inputs) and set(trail.exact(other)) - mine:
+            return True
+    return False
+
+
+def _says_what_it_is(trail: Trail, statement: int) -> bool:
+    """Whether a step is exactly the derivative that its name promises."""
+    return any(_fits_name(trail, statement, node) for node in trail.exact(statement))
+
+
+def _fits_name(trail: Trail, statement: int, node: Any) -> bool:
+    """Whether a step is called after a value, as dz1 and z1_grad after z1."""
+    names = [node] if isinstance(node, str) else trail.known_as.get(node, [])
+    own = bare(trail.problem.program.statements[statement].names[0])
+    return own in {re.sub(r".*\.|[\[\"'\]]", "", name) for name in names}
+
+
+def bare(name: str) -> str:
+    """`z1` of `dz1`, `self.dz1`, `grad_z1`, `z1_grad` and `grads["dz1"]`."""
+    word = re.sub(r".*\.|.*\[[\"']|[\"'\]]", "", name)
+    return re.sub(r"^(d|D|g|grad|nabla|delta)_?(?=.)|_?(grad|gred|gradient)$", "", word)

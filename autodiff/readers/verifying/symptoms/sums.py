@@ -1,0 +1,132 @@
+"""Equations that hold where a sum is wrong: a term forgotten or counted twice, an axis, a penalty, the target."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from ..compare import ratio, same
+from .factors import left_out
+from .pair import Pair, products
+
+
+def detached(p: Pair) -> bool:
+    return not np.any(p.hand) and np.shape(p.hand) in ((), np.shape(p.true))
+
+
+def not_reduced(p: Pair) -> bool:
+    """The rows of a derivative that should be added up."""
+    hand = np.asarray(p.hand)
+    if hand.size <= p.true.size or hand.dtype.kind != "f":
+        return False
+    axes = [a for n in range(1, hand.ndim + 1) for a in itertools.combinations(range(hand.ndim), n)]
+    return any(same(np.ravel(hand.sum(axis=a)), p.true.ravel()) for a in axes)
+
+
+def wrong_axis(p: Pair) -> bool:
+    """The sum over another axis of that of which it should be the sum."""
+    if p.node is None or not p.is_parameter:
+        return False
+    hand = np.ravel(p.hand)
+    for user in p.view.users[p.node]:
+        arriving = p.view.adjoints.get(user)
+        if arriving is None or arriving.ndim < 2 or arriving.size == p.true.size:
+            continue
+        arriving = p.factor * arriving
+        reductions = [arriving.sum(axis=a) for a in range(arriving.ndim)] + [arriving.sum()]
+        if any(same(np.ravel(r), p.true.ravel()) for r in reductions):
+            return any(
+                same(np.broadcast_to(np.ravel(r), hand.shape) if np.size(r) == 1 else np.ravel(r), hand)
+                for r in reductions
+            )
+    return False
+
+
+def wrong_shape(p: Pair) -> bool:
+    hand = np.asarray(p.hand)
+    return hand.shape != p.true.shape and hand.size == p.true.size and same(hand.ravel(), p.true.ravel())
+
+
+def integer(p: Pair) -> bool:
+    return np.asarray(p.computed).dtype.kind in "iu" and not same(np.round(p.true), p.true)
+
+
+def _of_prediction(p: Pair, rest: Any) -> bool:
+    """Whether something is a constant times the prediction, with or without a local derivative."""
+    if p.node is None or p.true.size < 2:
+        return False
+    slopes = [1.0, *(x.slope for x in p.applied)]
+    nodes = [p.node, *p.view.along(p.node, p.view.compares)]
+    values = [p.view.values[u] for u in nodes if u in p.view.values]
+    return any(ratio(rest, value * slope) is not None for value in values for slope in slopes)
+
+
+def missing_target(p: Pair) -> bool:
+    """What is left is a multiple of the prediction alone."""
+    if p.node is None or p.view.compares(p.node):
+        return False  # the target is in the value already
+    if p.view.is_tail(p.node) and any(product.is_data and left_out(p, product) for product in products(p)):
+        return True
+    return _of_prediction(p, p.hand) and not _of_prediction(p, p.true)
+
+
+def target_added(p: Pair) -> bool:
+    """Prediction plus target, for prediction minus target."""
+    return _of_prediction(p, p.hand + p.true) and not _of_prediction(p, p.true) and not _of_prediction(p, p.hand)
+
+
+def twice(p: Pair) -> bool:
+    return p.weights is not None and set(p.weights) <= {1.0, 2.0} and 2.0 in p.weights and 1.0 in p.weights
+
+
+def overwritten(p: Pair) -> bool:
+    """The line writes over what an earlier one has put there: in a loop, over its own."""
+    if p.earlier is None or not branch_missing(p):
+        return False
+    return p.earlier is ... or any(same(p.true - p.hand, value) for value in p.earlier)
+
+
+def sign_of_a_part(p: Pair) -> bool:
+    return p.weights is not None and set(p.weights) == {1.0, -1.0}
+
+
+def branch_missing(p: Pair) -> bool:
+    return p.weights is not None and set(p.weights) == {0.0, 1.0}
+
+
+def _regularised(p: Pair) -> tuple[list[float], list[float]] | None:
+    """How often a penalty on the parameter itself is counted, and how often everything else."""
+    weights, value = p.weights, p.view.values.get(p.node) if p.node is not None else None
+    if weights is None or value is None or value.size < 2 or not p.is_parameter:
+        return None
+    own = [np.sum(part != 0) > 1 and ratio(part[part != 0], value[part != 0]) is not None for _, part in p.parts]
+    penalty = [w for w, mine in zip(weights, own, strict=True) if mine]
+    return (penalty, [w for w, mine in zip(weights, own, strict=True) if not mine]) if penalty else None
+
+
+def penalty_forgotten(p: Pair) -> bool:
+    found = _regularised(p)
+    return found is not None and set(found[0]) == {0.0} and set(found[1]) == {1.0}
+
+
+def penalty_scale(p: Pair) -> bool:
+    found = _regularised(p)
+    return found is not None and set(found[1]) == {1.0} and not set(found[0]) & {0.0, 1.0}
+
+
+def penalty_elsewhere(p: Pair) -> bool:
+    value = p.view.values.get(p.node) if p.node is not None else None
+    if p.node is None or value is None or value.size < 2 or np.shape(p.hand) != p.true.shape:
+        return False
+    if any(user.primitive.name in ("getitem", "reshape", "ravel") for user in p.view.users[p.node]):
+        return False  # several parameters in one
+    return _regularised(p) is None and ratio(p.hand - p.true, value) is not None
+
+
+def wrong_loss(p: Pair) -> bool:
+    """Anything else, where the loss compares the value with the targets."""
+    if p.node is None or p.is_parameter or p.true.size < 2 or np.shape(p.hand) != p.true.shape:
+        return False
+    return p.view.is_tail(p.node) and all(map(p.view.compares, p.view.users[p.node]))
