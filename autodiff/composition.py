@@ -131,8 +131,8 @@ def tensor_of(node: Node, value: Any) -> Any:
 class _Rule:
     """The derivative of a composed call: pulled back through the graph of its expression."""
 
-    saves = ("x",)
-    push = None  # forward mode goes through the expression
+    saves: tuple[str, ...] = ("x",)
+    push: None = None  # forward mode goes through the expression
 
     @staticmethod
     def pull(node: Node, saved: tuple[Any, ...], g: Any) -> list[tuple[Node, Any]]:

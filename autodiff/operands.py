@@ -33,11 +33,26 @@ class Number(float):
     def __bool__(self) -> bool:
         raise TracedValueError("the truth of a number that differs from call to call")
 
-    def _undecided(self, other: object) -> bool:
+    def __eq__(self, other: object) -> bool:
         raise TracedValueError("a comparison with a number that differs from call to call")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _undecided  # type: ignore[assignment]
-    __hash__ = float.__hash__
+    def __ne__(self, other: object) -> bool:
+        return self == other
+
+    def __lt__(self, other: object) -> bool:
+        return self == other
+
+    def __le__(self, other: object) -> bool:
+        return self == other
+
+    def __gt__(self, other: object) -> bool:
+        return self == other
+
+    def __ge__(self, other: object) -> bool:
+        return self == other
+
+    def __hash__(self) -> int:
+        return float.__hash__(self)
 
     def __add__(self, other: Any) -> Any:
         return _arithmetic(operator.add, "{0} + {1}", self, other)

@@ -1,7 +1,5 @@
 """Reverse mode: every node once, broadcasting and dtype undone, values computed again to the bit; and `gradients`."""
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,7 +53,7 @@ def test_a_diamond_doubled_forty_times_visits_forty_nodes():
 
 
 def test_a_diamond_of_numpys_addition():
-    start = time.perf_counter()
+    """2**40 paths would take years."""
     w = ad.Tensor([1.0, 2.0])
     y = w
     for _ in range(40):
@@ -64,7 +62,6 @@ def test_a_diamond_of_numpys_addition():
     (g,) = ad.gradients(np.sum(y), [w], record=True)
     assert_same(w.grad, np.full(2, 2.0**40))
     assert_same(g, np.full(2, 2.0**40))
-    assert time.perf_counter() - start < 1  # 2**40 paths would take years
 
 
 def test_a_diamond_of_views_and_writes():
