@@ -114,14 +114,18 @@ class View:
     def every(self) -> list[Applied]:
         """The activations of the whole forward pass."""
         nodes = [node for node in self.look.forward if self._starts_an_activation(node)]
-        return [applied for node in nodes[:MOST] for applied in self.activated(node)]
+        return self._all_activated(nodes[:MOST])
 
     def of_shape(self, shape: Any) -> list[Applied]:
         """Those of a shape: of a loop all of them, so that they can be dealt out."""
         if shape not in self._of_shape:
             nodes = [node for node in self.look.forward if node.shape == shape and self._starts_an_activation(node)]
-            self._of_shape[shape] = [x for node in nodes[: 4 * MOST] for x in self.activated(node)]
+            self._of_shape[shape] = self._all_activated(nodes[: 4 * MOST])
         return self._of_shape[shape]
+
+    def _all_activated(self, nodes: Iterable[Node]) -> list[Applied]:
+        """Each once, though a sum and its terms lead to the same."""
+        return list({(x.activation, x.node): x for node in nodes for x in self.activated(node)}.values())
 
     def _starts_an_activation(self, node: Node) -> bool:
         name = getattr(node.primitive, "name", "")
