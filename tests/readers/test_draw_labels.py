@@ -85,13 +85,18 @@ def test_dot_reads_back(names):
         assert doubled == [plain(card.name) if plain(card.name).strip() else "\N{NO-BREAK SPACE}"]
 
 
+def blanks(text):
+    return (text or "").replace("\N{NO-BREAK SPACE}", " ")
+
+
 @hostile
 def test_the_svg_shows_what_it_is_called(names):
     drawing = drawing_of(names)
     root = ElementTree.fromstring(drawing.svg)
-    shown = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text") if element.get("font-weight")}
+    bold = [element for element in root.iter("{http://www.w3.org/2000/svg}text") if element.get("font-weight")]
+    shown = {blanks(element.text) for element in bold}  # Graphviz writes two blanks as a blank and a wider one
     for card in drawing._picture.cards:
-        assert plain(card.name) in shown or not plain(card.name).strip(), card.name
+        assert blanks(plain(card.name)) in shown or not plain(card.name).strip(), card.name
     assert not [
         element for element in root.iter() if element.tag.endswith("script") or "href" in "".join(element.keys())
     ]
