@@ -12,16 +12,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Activation:
-    """A function that is applied entry by entry, its derivative from the argument z, and from the result a."""
+    """A function that is applied entry by entry, its derivative from the argument z, and from the result a.
+
+    One that is not in the table but was found in a graph has no texts.
+    """
 
     name: str
     value: Callable[[Any], Any]
     slope: Callable[[Any], Any]
-    from_z: str
-    from_a: str
+    from_z: str = ""
+    from_a: str = ""
 
     def of_output(self, a: Any) -> Any:
-        """Its derivative as a formula in the result, `a * (1 - a)`, of any value."""
+        """Its derivative as a formula in the result, `a * (1 - a)`, of any value; nan where none is known."""
+        if not self.from_a:
+            return np.full(np.shape(a), np.nan)
         return eval(self.from_a.format(a="a"), {"np": np}, {"a": a}) * 1.0
 
 

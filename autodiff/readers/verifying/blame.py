@@ -1,7 +1,8 @@
 """Which of the steps whose healing mends most is the first wrong one.
 
-The first in the order of the program, but for three rules: a right derivative that a later step needs just so is not
-to blame; of two steps that want the same derivative the later is; and a step that is what its name promises is not.
+The first in the order of the program, but for four rules: a right derivative that a later step needs just so is not
+to blame; of two steps that want the same derivative the later is; and a step that is what its name promises is not, nor
+one that is what it should be when an earlier one is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...graph import Node
-from .compare import common_factor
+from .compare import common_factor, same
 from .locate import Healing, Trail
 
 
@@ -26,6 +27,7 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
     kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
     kept = [h for h in kept if not _cleared(trail, h, kept)]
+    kept = [h for h in kept if not _follows(trail, h, kept)]
     kept.sort(
         key=lambda h: (h.penalty, not _fits_name(trail, h.statement, h.target.nodes[0]), h.order, h.factor != 1.0)
     )
@@ -65,6 +67,17 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
                     now = [values.get(record.place) for record in records]
                     if common_factor(now, target.values) is not None:
                         return True
+    return False
+
+
+def _follows(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a step is what it should be as soon as an earlier one is."""
+    for other in others:
+        if other.order < healing.order and other.statement != healing.statement and other.mended >= healing.mended:
+            run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
+            values = {record.place: record.value for record in run.records}
+            if all(place in values and same(values[place], true) for place, true in healing.values.items()):
+                return True
     return False
 
 

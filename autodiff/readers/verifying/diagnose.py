@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .compare import ratio
-from .edits import Edit, after, around, candidates, instead, of_expression, synthesized, unshared
+from .edits import Edit, after, around, candidates, instead, of_expression, synthesized, unshared, written
 from .edits.line import Line, parsed, product, tight
 from .edits.terms import buffers
 from .elsewhere import elsewhere
@@ -87,7 +87,8 @@ class Doctor:
             best.add(there, *self._proven(there, edits, known))
             if best.count == self.all:
                 break
-        for edits in (self._made, self._after, self._around) if not best.edits else ():
+        derived = functools.partial(self._derived, trail, healing)
+        for edits in (derived, self._made, self._after, self._around) if not best.edits else ():
             best.add(healing, *self._proven(healing, edits(bench, scope), known))
             if best.edits:
                 break
@@ -95,6 +96,8 @@ class Doctor:
         names = _Names(self.problem, bench.own, bench.target, scope)
         proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in proven]
         cause, agreed = named(trail, healing, self.looks), _agreed(proven)
+        if cause == "detached-branch" and agreed == "overwritten-not-accumulated":
+            cause = agreed  # where nothing was added last
         if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
             cause = agreed  # the line that mends it knows which constant
         cause = cause or _of_forward(healing, bench.target, scope) or agreed
@@ -134,6 +137,12 @@ class Doctor:
         statement = bench.statement
         expressions = (of_expression(statement, *found) for found in candidates(statement.text, scope, final))
         return self._best(bench, itertools.chain(instead(statement, scope), expressions), bench.fits)
+
+    def _derived(self, trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> list[Edit]:
+        """What the gradient's own graph says that the statement should be, by the names in reach."""
+        texts = (written(node, bench.statement.text, scope) for node in trail.derived(healing, bench.telling))
+        edits = (of_expression(bench.statement, text, None) for text in texts if text)
+        return self._best(bench, edits, bench.fits)
 
     def _made(self, bench: Bench, scope: Scope) -> list[Edit]:
         """Expressions that are made anew."""

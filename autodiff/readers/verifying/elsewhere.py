@@ -23,6 +23,7 @@ MOST = 4  # other statements that are looked at
 def elsewhere(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Healing]:
     """Healings of other statements that come to the same."""
     yield from _returned(problem, trail, healing)
+    yield from _passed_on(problem, trail, healing)
     yield from _collected(problem, trail, healing)
     yield from _used(problem, trail, healing, bench)
 
@@ -40,6 +41,21 @@ def _returned(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Heal
     if len(places) == 1:
         statement, values = next(iter(places.items()))
         yield replace(healing, statement=statement, values=values)
+
+
+def _passed_on(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Healing]:
+    """The later statement that gives a value its last name, where it may write over what was there."""
+    records, statements = trail.look.plain.run.records, problem.program.statements
+    (place, value), *more = healing.values.items()
+    if more:
+        return
+    own = records[trail.position[place]]
+    for record in records[trail.position[place] + 1 :][::-1]:
+        statement = statements[record.statement]
+        given = statement.kind == "=" and base_of(statement) is not None and not record.path
+        if given and record.statement != own.statement and same(record.value, own.value):
+            yield replace(healing, statement=record.statement, values={record.place: value})
+            return
 
 
 def _origin(problem: Problem, trail: Trail, place: Any) -> Record | None:

@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from ...composition import tensor_of
 from ...cotangents import SEVERAL
+from ...derivative import pull
 from ...graph import Graph, Node
 from ...rules.shape import identity
 from ...tensor import Tensor
@@ -29,6 +31,7 @@ from .compare import EXACT, common_factor, ratio, same
 from .instrument import Statement
 from .problem import Problem
 from .program import Record, node_places
+from .response import Answer, Response
 from .truth import Look, compared
 from .view import Applied, View
 
@@ -72,6 +75,7 @@ class Trail:
     deadline: float = 0.0
     conventions: set[float] = field(default_factory=lambda: {1.0})  # factors that steps behind right gradients carry
     _meanings: dict[int, list[tuple[Node, float]]] = field(default_factory=dict[int, list[tuple[Node, float]]])
+    _answers: dict[Any, Answer | None] = field(default_factory=dict[Any, Answer | None])
 
     def __post_init__(self) -> None:
         seen = [r for r in self.look.traced.run.records if isinstance(r.value, Node)]
@@ -141,6 +145,20 @@ class Trail:
         """What is equal for a value and its aliases."""
         node = self.nodes.get(record.place)
         return node if node is not None else (record.value.shape, record.value.tobytes())
+
+    def derived(self, healing: Healing, telling: Any) -> Iterator[Node]:
+        """The gradient's own graph for what a step should be in one of its runs."""
+        places = [place[1:] for place in healing.values]
+        nodes = healing.target.nodes if len(healing.target.nodes) == len(places) else healing.target.nodes[:1]
+        node = nodes[places.index(telling)] if len(nodes) == len(places) else nodes[0]
+        if isinstance(node, str):
+            node = next((n for n in self.look.forward if n.is_leaf and n.variable and n.variable.name == node), None)
+        if node is not None and healing.target.kind in ("adjoint", "final", "use"):
+            source = node.variable if node.is_leaf and node.variable else node
+            start = Tensor._plain(np.float64(healing.factor))
+            found: Any = pull(self.look.output, start, {source}, record=tensor_of).get(source)
+            if isinstance(found, Tensor):
+                yield found._current()[1]
 
     # --- which steps matter ---
 
@@ -358,6 +376,8 @@ class Trail:
         """All healings that mend some of the wrong gradients and break none."""
         right = [name for name in self.look.true if name not in wrong]
         found: list[Healing] = []
+        self._answers.clear()
+        self.response: Response = Response(self.problem, self.look, self.healed)
         relevant = self.relevant(wrong)
         attested = {1.0}.union(*(self._factors(k) for k in self.relevant(right) if k not in relevant))
         behind = {*self.relevant(right), *self._behind_pieces()}
@@ -395,6 +415,8 @@ class Trail:
         differing = [self.position[place] for place, value in values.items() if not same(self.hand(place), value)]
         if not differing and not (again and target.kind == "adjoint" and not right):
             return None
+        if again and not self._may_mend(target, values, wrong):
+            return None
         outcome = self.problem.run(self.look.point, heal={**self.healed, **values}, record=False)
         if outcome.error is not None or any(not self.agrees(name, outcome.gradients[name]) for name in right):
             return None
@@ -409,6 +431,18 @@ class Trail:
         if healing:
             healing.factor, healing.penalty = factor, 1
         return healing
+
+    def _may_mend(self, target: Target, values: Values, wrong: Sequence[str]) -> bool:
+        """Whether values of a step may mend something: what is no derivative, and may be used twice, always may."""
+        if target.kind == "value" or (target.kind == "slope" and len(values) > 1):
+            return True
+        places = tuple(values)
+        if places not in self._answers:
+            self._answers[places] = self.response.of(places)
+        answer = self._answers[places]
+        if answer is None or any(np.shape(value) != np.shape(self.hand(place)) for place, value in values.items()):
+            return True
+        return answer.may_mend(values, wrong, target.kind in ("adjoint", "row"))
 
     def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
         """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""
@@ -436,19 +470,33 @@ class Trail:
         """What the user's program computes there."""
         return self.look.plain.run.records[self.position[place]].value
 
-    def earlier_values(self) -> dict[str, list[tuple[Any, str]]]:
-        """What names stood for before or in the forward pass, and why a derivation finds another value there later."""
+    def earlier_values(self, statement: Statement) -> dict[str, list[tuple[Any, str]]]:
+        """What names stood for before or in the forward pass, and why a line finds another value there later."""
         found: dict[str, list[tuple[Any, str]]] = defaultdict(list)
+        statements = self.problem.program.statements
         for name, value in self.look.point.items():
             found[name].append((value, "updated-weights"))
         for name, value in zip(self.problem.names, self.problem.arguments, strict=False):
             if isinstance(value, np.ndarray) and name not in self.look.point:
                 found[name].append((value, "input-mutated"))
         for record in self.look.plain.run.records:
-            if record.place in self.forward and not record.path:
+            made = statements[record.statement]
+            in_reach = made.function == statement.function or not record.name.isidentifier()
+            if record.place in self.forward and not record.path and in_reach:
                 weights = any(same(record.value, value) for value in self.look.point.values())
-                found[record.name].append((record.value, "updated-weights" if weights else "input-mutated"))
+                again = self._is_made_again(record)
+                cause = "updated-weights" if weights else "forward-differs" if again else "input-mutated"
+                found[record.name].append((record.value, cause))
         return found
+
+    def _is_made_again(self, record: Record) -> bool:
+        """Whether another line gives the name another value, rather than writing to the array."""
+        statements = self.problem.program.statements
+        own = statements[record.statement]
+        return any(
+            s.kind == "=" and record.name in s.names and s.function == own.function and s.number != own.number
+            for s in statements
+        )
 
     def agrees(self, name: str, hand: Any) -> bool:
         """Whether a gradient is the true one."""

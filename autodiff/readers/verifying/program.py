@@ -25,6 +25,7 @@ import numpy as np
 
 from ...errors import AutodiffError
 from ...graph import Node, next_index
+from ...rules.shape import identity
 from ...structures import leaves
 from ...tensor import Tensor, plain_value
 from .instrument import FILENAME, HOOK, Patch, Source, Statement, instrumented, is_users, source_of
@@ -113,12 +114,14 @@ class Run:
         copies: bool = False,
         record: bool = True,
         widen: bool = False,
+        apart: bool = False,
     ) -> None:
         self.program: Program = program
         self.traced: bool = traced
         self.heal: Mapping[Any, Any] = heal or {}
         self.noise: tuple[np.random.Generator, float] = np.random.default_rng(seed), noise
         self.copies: bool = copies  # every assigned value is copied: aliases are cut
+        self.apart: bool = apart  # every assigned Tensor is a node of its own, in the graph
         self.records: list[Record] = []
         self.widen: bool = widen  # buffers of integers become such of floats, into which a Tensor can be written
         self.recording: bool = record
@@ -215,6 +218,8 @@ class Run:
             value = self._noisy(value)
         elif self.copies and isinstance(value, np.ndarray):
             value = value.copy()
+        elif self.apart and isinstance(value, Tensor):
+            value = identity(value) if value.ndim else value[()]  # a scalar is not written to
         if self.recording:
             seen = value._current()[1] if isinstance(value, Tensor) else np.array(value)
             stamp = next_index() if self.traced else 0

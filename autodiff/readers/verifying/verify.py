@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,7 @@ from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, 
 from .witness import Witness, heard
 
 BUDGET = 2.5  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
+ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
 CONFIRMED = 6  # digits to which differences have to confirm a graph that may have lost a part of the loss
 
 
@@ -291,12 +293,12 @@ class _Examination:
     ) -> Diagnosis:
         """The first statement to blame that one edit mends, else the first. `alone`: there is no other mistake."""
         first: Diagnosis | None = None
-        tried: set[int] = set()
+        tried = Counter[int]()
         for healing in healings:
-            if healing.statement in tried or len(tried) >= 3:
+            if tried[healing.statement] >= ALIGNED or (healing.statement not in tried and len(tried) >= 3):
                 continue
             diagnosis = doctor.diagnose(trail, healing, edits)
-            tried.add(healing.statement)
+            tried[healing.statement] += 1
             if diagnosis.complete or (diagnosis.edit and not alone):
                 return diagnosis
             first = diagnosis if first is None or (diagnosis.edit and not first.edit) else first

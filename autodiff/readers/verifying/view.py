@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ...graph import Node
+from ...derivative import pull
+from ...graph import Graph, Node
+from ...tensor import Tensor
+from ...transforms import gradients
 from .activations import ACTIVATIONS, Activation
 from .compare import same
 from .truth import Look, rounding
 
 DEPTH = 8  # operations that an activation may be written in
+STARTS = ("add", "subtract", "matmul", "dot", "einsum", "identity", "multiply", "getitem")  # what activations are of
 MOST = 60  # values that are looked through for the one that was mistaken for another
 
 
@@ -93,7 +97,29 @@ class View:
         for start in dict.fromkeys((v, last)):
             if (z := self.values.get(start)) is not None and z.dtype.kind == "f":
                 found += self._activations(z, self.along(start))
-        return found
+        known = {applied.node for applied in found}
+        return found + [applied for applied in self._found(v) if applied.node not in known]
+
+    def _found(self, v: Node) -> Iterator[Applied]:
+        """Activations that are in no table: whatever is computed of a value alone, entry by entry."""
+        if v.is_leaf or not v.shape or _is_of_one(v):
+            return
+        for u in self.of_itself(v):
+            if u in self.adjoints and (slope := self._local(v, u)) is not None and not np.allclose(slope, slope.flat[0]):
+                activation = Activation("", *_replayed(self._between(v, u), v))
+                yield Applied(activation, u, self.values[v], self.values[u], self.adjoints[u], self.own(slope))
+
+    def _between(self, v: Node, u: Node) -> list[Node]:
+        """The operations that make u of v."""
+        after = {v, *self.along(v, self.compares)}
+        return [node for node in Graph([u]).nodes if node in after and node is not v]
+
+    def _local(self, v: Node, u: Node) -> Any:
+        """The derivative of u by v, where it is one of each entry alone."""
+        mixed = np.random.default_rng(0).uniform(1, 2, v.shape)
+        with np.errstate(all="ignore"):
+            slope, other = (pull(u, g, {v}, within=True).get(v) for g in (np.ones(v.shape), mixed))
+        return slope if slope is not None and same(other, slope * mixed) else None
 
     def _equal(self, u: Node, v: Node) -> bool:
         """Whether two values have one derivative: one is the other, and something added to it."""
@@ -129,7 +155,7 @@ class View:
 
     def _starts_an_activation(self, node: Node) -> bool:
         name = getattr(node.primitive, "name", "")
-        return not node.is_leaf and name in ("add", "subtract", "matmul", "dot", "einsum", "identity", "multiply")
+        return not node.is_leaf and name in STARTS
 
     def contributions(self, v: Node) -> list[tuple[Node, Any]]:
         """What comes to the derivative of a value from each of its uses."""
@@ -159,3 +185,26 @@ class View:
         for array in (*values[-MOST:], *adjoints[:MOST]):
             found.setdefault(repr(array.shape).encode() + array.tobytes(), array)
         return list(found.values())
+
+
+def _is_of_one(node: Node) -> bool:
+    """Whether a value is made of another alone, entry by entry, as what stands inside an activation is."""
+    arrays = [x for x in node.inputs if isinstance(x, Node) and x.shape]
+    return len(set(arrays)) == 1 and arrays[0].shape == node.shape and node.primitive.name not in STARTS[2:]
+
+
+def _replayed(made: Sequence[Node], v: Node) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The function that some operations are of a value, and its derivative."""
+
+    def value(z: Any) -> Any:
+        values: dict[Any, Any] = {v: z}
+        for node in made:
+            inputs = tuple(values.get(x, x.value if x.is_leaf else None) if isinstance(x, Node) else x for x in node.inputs)
+            values[node] = node.primitive.evaluate(inputs, node.keywords)
+        return values[made[-1]]
+
+    def slope(z: Any) -> Any:
+        at = Tensor(z)
+        return gradients(np.sum(value(at)), [at])[0]
+
+    return value, slope

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..scope import Scope
+from .derived import written
 from .edit import Edit, of_expression
 from .line import Candidate, Line
 from .names import renamed, swapped
@@ -22,7 +23,7 @@ from .terms import buffers, functions, masks, summed, terms, wrapped
 
 __all__ = [
     "KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "synthesized",
-    "unshared",
+    "unshared", "written",
 ]  # fmt: skip
 
 Kind = Callable[[Line, Scope, bool], Iterator[Candidate]]

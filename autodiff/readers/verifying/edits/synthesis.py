@@ -171,7 +171,7 @@ class _Search:
         for term in terms:
             if time.thread_time() > self.until:
                 break
-            key, scale = _direction(term.value)
+            key, scale = direction(term.value)
             if key is not None and key not in self.table:
                 self.table[key] = term, scale
                 kept.append(term)
@@ -179,36 +179,52 @@ class _Search:
 
     def _like(self, value: Any) -> str | None:
         """An expression of this value."""
-        key, scale = _direction(value)
+        key, scale = direction(value)
         if key is None or key not in self.table:
             return None
         term, own = self.table[key]
-        for constant, text in self._constants.items():
-            if abs(scale / own - constant) <= 1e-9 * abs(constant):
-                return text.format(product(term.text)) if text != "{}" else term.text
-        return None
-
-    @functools.cached_property
-    def _constants(self) -> dict[float, str]:
-        """How to write a constant factor."""
-        found: dict[float, str] = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2"}
-        sizes = {size: name for size, name in self.scope.sizes.items() if not name.endswith(".size")}
-        for size, name in sizes.items():
-            for value, text in (
-                (1 / size, f"{{}} / {name}"),
-                (size, f"{name} * {{}}"),
-                (2 / size, f"2 * {{}} / {name}"),
-            ):
-                found.setdefault(float(value), text)
-        for name, value in self.scope.numbers.items():
-            found.setdefault(float(value), f"{name} * {{}}")
-            found.setdefault(1 / float(value), f"{{}} / {name}")
-            for size, count in sizes.items():
-                found.setdefault(float(value) / size, f"{name} * {{}} / {count}")
-        return found | {-value: f"-{text}" for value, text in found.items() if -value not in found}
+        constant = constant_of(scale / own, self.scope)
+        if constant is None:
+            return None
+        return constant.format(product(term.text)) if constant != "{}" else term.text
 
 
-def _direction(value: Any) -> tuple[Any, float]:
+def scaled(factor: float, text: str, scope: Scope) -> str:
+    """An expression times a constant, as the user would write that."""
+    constant = constant_of(factor, scope) or f"{float(f'{factor:.12g}')!r} * {{}}"
+    if text == "1":
+        return constant.format(text).removesuffix(" * 1").replace("1 * ", "")
+    return constant.format(product(text)) if constant != "{}" else text
+
+
+def constant_of(factor: float, scope: Scope) -> str | None:
+    """How to write a constant factor, with the names in reach."""
+    for constant, text in constants(scope).items():
+        if abs(factor - constant) <= 1e-9 * abs(constant):
+            return text
+    return None
+
+
+def constants(scope: Scope) -> dict[float, str]:
+    """The constant factors that can be written with the names in reach."""
+    found: dict[float, str] = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2"}
+    sizes = {size: name for size, name in scope.sizes.items() if not name.endswith(".size")}
+    for size, name in sizes.items():
+        for value, text in (
+            (1 / size, f"{{}} / {name}"),
+            (size, f"{name} * {{}}"),
+            (2 / size, f"2 * {{}} / {name}"),
+        ):
+            found.setdefault(float(value), text)
+    for name, value in scope.numbers.items():
+        found.setdefault(float(value), f"{name} * {{}}")
+        found.setdefault(1 / float(value), f"{{}} / {name}")
+        for size, count in sizes.items():
+            found.setdefault(float(value) / size, f"{name} * {{}} / {count}")
+    return found | {-value: f"-{text}" for value, text in found.items() if -value not in found}
+
+
+def direction(value: Any) -> tuple[Any, float]:
     """A value but for a constant factor, as a key, and the factor."""
     value = np.asarray(value)
     if not value.size or value.dtype.kind not in "fiub":
