@@ -124,7 +124,7 @@ RIGHT = [
 
 CONV = ("convBackward", "columnsToImage", "gradColumns", "gradImages", "images", "gradActive1", "(gradActive1, gradFilters2, gradBias2)", "gradActive1, gradFilters2, gradBias2",
         "images[:, :, row:row + filterSize, col:col + filterSize]")
-POOL = ("maxPoolBackward", "gradBlocks", "gradActive2", "return")
+POOL = ("maxPoolBackward", "gradBlocks", "gradActive2")
 RELU = ("reluBackward", "gradMaps1", "return")
 SCORES = ("gradScores", "gradScores[range(batchSize), labels]")
 
