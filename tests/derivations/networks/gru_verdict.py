@@ -134,4 +134,5 @@ MISTAKES = [
     Mistake(("aliasing", "input-mutated"), ("dh", "cell_back", "dc", "dz"), "    dz = dh_new * (c - h)\n    dc = dh_new * z\n    dh = dh_new * (1 - z)\n", "    dh = dh_new\n    dh *= 1 - z\n    dz = dh_new * (c - h)\n    dc = dh_new * z\n"),
     Mistake("factor-N", ("dlogit", "loss"), "dlogit = (p - y) / len(y)", "dlogit = p - y"),
     Mistake("factor-const", BACK, "dh = cell_back(θ, g, dh, cache)", "dh = 0.9 * cell_back(θ, g, dh, cache)"),
+    Mistake("factor-2", ("dlogit", "loss"), "dlogit = (p - y) / len(y)", "dlogit = 2 * (p - y) / len(y)"),
 ]

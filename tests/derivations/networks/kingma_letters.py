@@ -101,4 +101,5 @@ MISTAKES = [
     Mistake(("wrong-tensor-in-delta", "updated-weights", "missing-weight-factor"), "gz", "gz = gk @ C.T", "gz = gk @ gC.T"),
     Mistake("bias-wrong-axis", "gc", "gc = gk.sum(0)", "gc = gk.sum()"),
     Mistake("aliasing", ("gm", "gs", "gz"), "    gm = gz + f.m / n\n", "    gm = gz\n    gm += f.m / n\n"),
+    Mistake(None, "gs", "gz * e * np.exp(f.s / 2) / 2 + (np.exp(f.s) - 1) / (2 * n)", "gz * e + f.s * f.m / n", fix=False),
 ]

@@ -125,4 +125,5 @@ MISTAKES = [
     Mistake(("reduced-too-early", None), "dW", "dW += dpre @ self.Hin[t].T", "dW += np.outer(dpre.sum(axis=1), self.Hin[t].mean(axis=1))", fix=False),
     Mistake(("stale-forward-values", "forward-differs"), ("self.Hin[t]", "self.IFOG", "self.Ct", "self.Hout[t]", "(self.IFOG[t], self.C[t], self.Ct[t], self.Hout[t])", "self.IFOG[t]", "forward", "dV", "self.Ct[t]", "do", "(i, f, o, g)", "self.Hout", "self.C", "self.C[t]"), "        dW = np.zeros_like(self.W)\n", "        self.forward(0.9 * X)  # for the plot\n        dW = np.zeros_like(self.W)\n", fix=False),
     Mistake("updated-weights", ("self.V", "dh"), "            dh = self.V.T @ dy + dh_next\n", "            self.V -= 0.1 * dV\n            dh = self.V.T @ dy + dh_next\n"),
+    Mistake(None, "dc", "dc = dh * o * (1 - self.Ct[t] ** 2) + dc_next", "dc = dh * i * np.sqrt(1 + self.C[t] ** 2) - dc_next * f", fix=False),
 ]

@@ -119,4 +119,5 @@ MISTAKES = [
     Mistake("regulariser-on-wrong-parameter", "grads['W1']", "X.T @ ds + self.reg * self.W1", "X.T @ ds + self.reg * self.gamma"),
     Mistake(("regulariser-forgotten", "regulariser-on-wrong-parameter"), ("loss", "_penalty", "self._penalty", "return", "grads['b2']"), "np.sum(self.W1 ** 2) + np.sum(self.W2 ** 2)", "np.sum(self.W1 ** 2) + np.sum(self.W2 ** 2) + np.sum(self.b2 ** 2)", fix=False),
     Mistake("regulariser-on-wrong-parameter", "grads['b2']", "grads[\"b2\"] = dscores.sum(axis=0)", "grads[\"b2\"] = dscores.sum(axis=0) + self.reg * self.b2"),
+    Mistake(("forward-differs", "stale-forward-values"), ("n", "dn"), "        dn = da * self._leaky_grad(n)\n", "        n = self.gamma * xhat\n        dn = da * self._leaky_grad(n)\n"),
 ]

@@ -145,4 +145,5 @@ MISTAKES = [
     Mistake(("off-by-one-index", "detached-branch", "missing-branch", "skipped-layer"), ("grad", "layer", "self.dW", "backward", "reversed(self.layers[1:])"), "in reversed(self.layers):", "in reversed(self.layers[1:]):"),
     Mistake("updated-weights", ("self.W", *IN_LAYER, "Dense.backward"), "        return grad @ self.W.T\n", "        self.W = self.W - 0.5 * self.dW\n        return grad @ self.W.T\n"),
     Mistake(("skipped-layer", "missing-activation-derivative"), ("grad", "layer", "backward", "return"), "            grad = layer.backward(grad)\n", "            grad = grad if isinstance(layer, ELU) else layer.backward(grad)\n"),
+    Mistake("factor-2", LOSS, "return np.tanh(self.residual) / self.residual.size", "return 2 * np.tanh(self.residual) / self.residual.size"),
 ]

@@ -107,4 +107,5 @@ MISTAKES = [
     Mistake("regulariser-scale", ("d가중치1",), "d가중치1 = d가중치1 / 개수 + 규제 * 가중치1", "d가중치1 = (d가중치1 + 규제 * 가중치1) / 개수"),
     Mistake(("regulariser-scale", "sign", None), "d가중치2", "d가중치2 / 개수 + 규제 * 가중치2", "d가중치2 / 개수 - 규제 * 가중치2"),
     Mistake("detached-branch", (*W1, *B1, "d은닉", "d은닉[j]"), "        for j in range(은닉수):\n            if 은닉[j] > 0:\n", "        for j in range(은닉수):\n            d은닉[j] = 0.0\n            if 은닉[j] > 0:\n"),
+    Mistake(None, ("d은닉[j]", "d은닉"), "d은닉[j] += 오차 * 가중치2[j, k]", "d은닉[j] += math.exp(오차) * abs(가중치2[j, k])", fix=False),
 ]

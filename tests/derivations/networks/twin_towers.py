@@ -78,7 +78,7 @@ RIGHT = [
 ]
 
 TOWER = ("tower", "back", "g1", "g2")
-LOSS = ("contrastive", "back", "(de1, de2)", "de1", "de1, de2")
+LOSS = ("contrastive", "back", "(de1, de2)", "de1")
 
 MISTAKES = [
     Mistake(("sign", "missing-branch"), ("return", "de2", *LOSS), "return de, -de", "return de, de"),
@@ -89,7 +89,7 @@ MISTAKES = [
     Mistake(("accumulated-twice", "missing-branch"), ("grads", "g2"), "g2 = back2(de2)", "g2 = back1(de1)"),
     Mistake(("wrong-tensor-in-delta", "sign", "missing-branch"), "g2", "g2 = back2(de2)", "g2 = back2(de1)"),
     Mistake(("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta", None), "g2", "g2 = back2(de2)", "g2 = back1(de2)"),
-    Mistake("sign", ("ddist", *LOSS), "same * dist - (1 - same) * gap", "same * dist + (1 - same) * gap"),
+    Mistake(("sign", "wrong-loss-derivative", None), ("ddist", *LOSS), "same * dist - (1 - same) * gap", "same * dist + (1 - same) * gap"),
     Mistake("factor-half", ("value", "contrastive", "ddist", *LOSS), "gap ** 2) / 2", "gap ** 2)"),
     Mistake("factor-N", ("ddist", "value", *LOSS), "gap) / len(same)", "gap)"),
     Mistake(("missing-weight-factor", "wrong-local-derivative", "forward-differs", None), ("de", *LOSS), "de = (ddist / dist)[:, None] * diff", "de = ddist[:, None] * diff"),
@@ -100,10 +100,11 @@ MISTAKES = [
     Mistake(("relu-mask-from-wrong-tensor", "wrong-loss-derivative", "missing-activation-derivative", None), ("ddist", *LOSS), "(1 - same) * gap) / len(same)", "(1 - same) * (MARGIN - dist)) / len(same)"),
     Mistake(("relu-mask-inverted", "relu-mask-from-wrong-tensor", "wrong-loss-derivative", None), ("ddist", *LOSS), "(1 - same) * gap) / len(same)", "(1 - same) * (MARGIN - dist) * (dist > MARGIN)) / len(same)"),
     Mistake("activation-derivative-at-activation", ("du", *TOWER), "de @ B.T * sech2(u)", "de @ B.T * sech2(h)"),
-    Mistake(("wrong-local-derivative", None), ("sech2", "du", *TOWER), "return 1 - np.tanh(u) ** 2", "return 1 - np.tanh(u)"),
-    Mistake("output-form-on-preactivation", ("sech2", "du", *TOWER), "return 1 - np.tanh(u) ** 2", "return 1 - u ** 2"),
+    Mistake(("wrong-local-derivative", None), ("sech2", "return", "du", *TOWER), "return 1 - np.tanh(u) ** 2", "return 1 - np.tanh(u)"),
+    Mistake("output-form-on-preactivation", ("sech2", "return", "du", *TOWER), "return 1 - np.tanh(u) ** 2", "return 1 - u ** 2"),
     Mistake("bias-not-reduced", ("db", *TOWER, "grads"), "db = de.sum(0)", "db = de"),
     Mistake("gradient-transposed", ("dA", *TOWER, "grads"), "dA = x.T @ du", "dA = du.T @ x"),
     Mistake("accidental-broadcast", ("value", "contrastive", *LOSS), "    value = np.mean(same *", "    value = np.mean(same[:, None] *"),
     Mistake(("wrong-loss-derivative", None), ("ddist", *LOSS), "same * dist - (1 - same) * gap", "same - (1 - same) * gap"),
+    Mistake(None, ("du", *TOWER), "du = de @ B.T * sech2(u)", "du = np.sqrt(np.abs(de @ B.T)) * u", fix=False),
 ]
