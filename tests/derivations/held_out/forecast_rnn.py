@@ -85,7 +85,7 @@ MISTAKES = [
     Mistake("gradient-transposed", "dWh", "dWh += h[t].T @ da", "dWh += da.T @ h[t]"),
     Mistake("accumulated-twice", "carry", "carry = da @ Wh.T", "carry += da @ Wh.T"),
     Mistake(
-        "aliasing", ("h", "h[t + 1]", "h[t + 1][:]", "h[t + 1][...]", "np.tanh(a, out=h[t + 1])", "dWy", "da"),
+        "aliasing", ("h", "h[t + 1]", "h[t + 1][:]", "dWy", "da"),
         "    h = [start]\n    guess = []\n    total = 0.0\n    for t in range(T):\n        a = table[t] @ Wx + h[t] @ Wh + b\n        h.append(np.tanh(a))\n",
         "    h = [start] + [np.empty((N, H))] * T\n    guess = []\n    total = 0.0\n    for t in range(T):\n        a = table[t] @ Wx + h[t] @ Wh + b\n        h[t + 1][:] = np.tanh(a)\n", fix=False,
     ),

@@ -73,12 +73,12 @@ RIGHT = [
 ]
 
 MISTAKES = [
-    Mistake("overwritten-not-accumulated", (*LOOKUP, "dP[tokens]"), "    np.add.at(dP, tokens, demb)\n", "    dP[tokens] += demb\n"),
+    Mistake("overwritten-not-accumulated", ("dP", "dP[tokens]"), "    np.add.at(dP, tokens, demb)\n", "    dP[tokens] += demb\n"),
     Mistake("overwritten-not-accumulated", EMB, "demb[:, i:i + k] += dcols", "demb[:, i:i + k] = dcols"),
     Mistake(("off-by-one-index", "missing-branch"), EMB, "    for i in range(steps):\n        demb", "    for i in range(steps - 1):\n        demb"),
-    Mistake(("off-by-one-index", None), ("demb", "demb[:, i:i + k]", "dcols[:, i]"), "dcols[:, i].reshape(N, k, C)", "dcols[:, i - 1].reshape(N, k, C)"),
+    Mistake(("off-by-one-index", None), EMB, "dcols[:, i].reshape(N, k, C)", "dcols[:, i - 1].reshape(N, k, C)"),
     Mistake(("gradient-transposed", None), EMB, "dcols[:, i].reshape(N, k, C)", "dcols[:, i].reshape(N, C, k).transpose(0, 2, 1)"),
-    Mistake(("wrong-local-derivative", None), (*ACT, "dact[:]"), LOOP, "    dact[:] = dpooled[:, None, :] / steps\n", fix=False),
+    Mistake(("wrong-local-derivative", None), ("dact", "dact[:]"), LOOP, "    dact[:] = dpooled[:, None, :] / steps\n", fix=False),
     Mistake(("wrong-local-derivative", "off-by-one-index", "forward-differs", None), (*ACT, "winner"), "winner = np.argmax(act, axis=1)", "winner = np.argmax(np.abs(act), axis=1)"),
     Mistake("missing-target", "dscore", "dscore = -label / (1 + np.exp(label * score))", "dscore = -1 / (1 + np.exp(label * score))"),
     Mistake(("missing-target", "wrong-loss-derivative"), "dscore", "dscore = -label / (1 + np.exp(label * score))", "dscore = 1 / (1 + np.exp(-score)) - label"),

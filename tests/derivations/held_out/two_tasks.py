@@ -77,7 +77,7 @@ RIGHT = [
 MISTAKES = [
     Mistake("missing-branch", "g_H", "g_H = g_logits @ U.T + g_log_rate[:, None] * v", "g_H = g_logits @ U.T"),
     Mistake(("missing-branch", "overwritten-not-accumulated"), "g_H", "    g_H = g_logits @ U.T + g_log_rate[:, None] * v\n", "    g_H = g_logits @ U.T\n    g_H = g_log_rate[:, None] * v\n"),
-    Mistake("detached-branch", ("g_d", "g_log_rate"), "    g_d = np.sum(g_log_rate)\n", "    g_d = 0.0   # a constant\n"),
+    Mistake(("detached-branch", "missing-branch"), ("g_d", "g_log_rate"), "    g_d = np.sum(g_log_rate)\n", "    g_d = 0.0   # a constant\n"),
     Mistake("accumulated-twice", "g_H", "    g_Z = g_H", "    g_H += g_logits @ U.T\n    g_Z = g_H", fix=False),
     Mistake("factor-const", "g_log_rate", "g_log_rate = ALPHA * (rate - counts) / N", "g_log_rate = (rate - counts) / N"),
     Mistake("factor-const", "g_H", "g_logits @ U.T + g_log_rate[:, None] * v", "g_logits @ U.T + ALPHA * g_log_rate[:, None] * v"),

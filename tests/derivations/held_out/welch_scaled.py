@@ -90,7 +90,7 @@ MISTAKES = [
         ("sigmoid", "z[...]", "z", "self.a2", "self.z2", "delta3", "yHat", "self.z3"),
         "        return 1/(1+np.exp(-z))\n", "        z[...] = 1/(1+np.exp(-z))\n        return z\n", fix=False,
     ),
-    Mistake("updated-weights", ("delta2", "self.W2"), "        delta2 =", "        self.W2 -= 0.5*dJdW2\n        delta2 ="),
+    Mistake("updated-weights", ("delta2", "self.W2"), "        delta2 =", "        self.W2 -= 3*dJdW2\n        delta2 ="),
     Mistake("wrong-tensor-in-weight-gradient", "dJdW2", "np.dot(self.a2.T, delta3)", "np.dot(self.z2.T, delta3)"),
     Mistake("output-form-on-preactivation", "delta2", "*self.sigmoidPrime(self.z2)", "*self.z2*(1-self.z2)"),
     Mistake("missing-activation-derivative", "delta2", "delta2 = np.dot(delta3, self.W2.T)*self.sigmoidPrime(self.z2)", "delta2 = np.dot(delta3, self.W2.T)"),
