@@ -108,7 +108,7 @@ MISTAKES = [
     Mistake(("skipped-layer", "wrong-tensor-in-delta"), "delta3", "np.dot(delta2, w2.T) *", "np.dot(delta1, w3.T) *"),
     Mistake("missing-weight-factor", "delta2", "np.dot(delta1, w3.T) *", "delta1 *"),
     Mistake(("missing-weight-factor", "skipped-layer"), "delta3", "np.dot(delta2, w2.T) * leru_prime(z1)", "delta2 * leru_prime(z1)"),
-    Mistake("updated-weights", ("delta2", "w3"), DELTAS, "    w3 = w3 - a2.T.dot(delta1)\n" + DELTAS),
+    Mistake("updated-weights", ("delta2", "w3"), DELTAS, "    w3 = w3 - 3*a2.T.dot(delta1)\n" + DELTAS),
     Mistake("activation-derivative-twice", "w3_gred", "a2.T.dot(delta1)", "a2.T.dot(delta1*sigmoid_prime(z3))"),
     Mistake(
         ("elementwise-after-matmul", "missing-activation-derivative"), ("delta2", "delta3"), DELTAS,

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def sentence_loss(P, kernels, bias, v, c, tokens, label):
+def sentence_loss(P, kernels, bias, v, c, tokens, label, ridge=0.2):
     # lookup (N, L, C)
     emb = P[tokens]
     N, L, C = emb.shape
@@ -18,11 +18,11 @@ def sentence_loss(P, kernels, bias, v, c, tokens, label):
     winner = np.argmax(act, axis=1)
     pooled = np.max(act, axis=1)
     score = pooled @ v + c
-    loss = np.log(1 + np.exp(-label * score)).sum()
+    loss = np.log(1 + np.exp(-label * score)).sum() + 0.5 * ridge * (v @ v)
 
     dscore = -label / (1 + np.exp(label * score))
     dc = dscore.sum()
-    dv = pooled.T @ dscore
+    dv = pooled.T @ dscore + ridge * v
     dpooled = np.outer(dscore, v)
 
     dact = np.zeros((N, steps, F))
@@ -85,7 +85,7 @@ MISTAKES = [
     Mistake(("wrong-loss-derivative", "sign"), "dscore", "dscore = -label / (1 + np.exp(label * score))", "dscore = -label / (1 + np.exp(-label * score))"),
     Mistake(("bias-wrong-axis", "wrong-shape"), "dbias", "dmaps.sum(axis=(0, 1))", "dmaps.sum(axis=(0, 2))"),
     Mistake(("bias-not-reduced", "bias-wrong-axis", "wrong-shape"), "dbias", "dmaps.sum(axis=(0, 1))", "dmaps.sum(axis=0)"),
-    Mistake("wrong-tensor-in-weight-gradient", "dv", "dv = pooled.T @ dscore", "dv = maps.max(axis=1).T @ dscore"),
+    Mistake("wrong-tensor-in-weight-gradient", "dv", "dv = pooled.T @ dscore +", "dv = maps.max(axis=1).T @ dscore +"),
     Mistake(("missing-activation-derivative", "wrong-tensor-in-delta"), "dcols", "dcols = dmaps @ W", "dcols = dact @ W"),
     Mistake("factor-1/N", "dc", "dc = dscore.sum()", "dc = dscore.mean()"),
     Mistake("missing-weight-factor", "dpooled", "np.outer(dscore, v)", "np.outer(dscore, np.ones(F))"),

@@ -5,7 +5,7 @@ import numpy as np
 sigmoid = lambda t: 1.0 / (1.0 + np.exp(-t))
 
 
-def reconstruction(W1, b1, W2, b2, c2, c1, samples, decay=0.15):
+def reconstruction(W1, b1, W2, b2, c2, c1, samples, decay=0.02):
     n = len(samples)
     dW1 = np.zeros(W1.shape)
     dW2 = np.zeros(W2.shape)
