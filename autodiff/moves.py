@@ -47,7 +47,7 @@ def _leave_all(moves: Sequence[Node], shape: tuple[int, ...]) -> bool:
     for move in moves:
         moved = move.primitive.evaluate((moved,), move.keywords)
     steps = [[x.strides[i] for i, size in enumerate(shape) if size > 1] for x in (array, moved)]
-    return array.size == 0 or (moved.ctypes.data == array.ctypes.data and steps[0] == steps[1])
+    return array.size <= 1 or (moved.ctypes.data == array.ctypes.data and steps[0] == steps[1])
 
 
 def repeats(s: Any, x: Operand) -> bool:

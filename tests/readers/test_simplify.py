@@ -57,6 +57,7 @@ IDENTITIES = [
     ("a", lambda a, **_: a.T.T, EXACT),
     ("a", lambda a, **_: np.swapaxes(np.swapaxes(a, 0, 1), -1, -2), EXACT),
     ("v", lambda v, **_: v.T, EXACT),
+    ("n", lambda n, **_: np.reshape(n, (1, 1))[0, 0], EXACT),
     ("a", lambda a, **_: np.reshape(np.reshape(a, (2, 6)), (3, 4)), EXACT),
     ("a", lambda a, **_: np.reshape(a, (3, 4)), EXACT),
     ("s", lambda s, **_: np.sum(s, axis=1, keepdims=True), EXACT),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...graph import Node
-from .compare import common_factor, same
+from .compare import telling_factor, same
 from .locate import Healing, Trail
 
 
@@ -62,10 +62,10 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
             run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
             values = {record.place: record.value for record in run.records}
             for records, target in trail.targets(healing.statement):
-                wanted = any(common_factor(target.values, wish.values) is not None for wish in wishes)
+                wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)
                 if target.kind != "value" and not wanted:
                     now = [values.get(record.place) for record in records]
-                    if common_factor(now, target.values) is not None:
+                    if telling_factor(now, target.values) is not None:
                         return True
     return False
 
@@ -82,7 +82,7 @@ def _follows(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
 
 
 def _same_wish(a: Healing, b: Healing) -> bool:
-    return common_factor(list(a.values.values()), list(b.values.values())) is not None
+    return telling_factor(list(a.values.values()), list(b.values.values())) is not None
 
 
 def _turned_right(trail: Trail, statement: int) -> bool:

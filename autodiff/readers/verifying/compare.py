@@ -47,10 +47,25 @@ def ratio(a: Any, b: Any) -> float | None:
 
 def common_factor(a: Sequence[Any], b: Sequence[Any]) -> float | None:
     """The constant c with a = c b, for all of several values."""
-    if len(a) != len(b) or any(x is None for x in a):
+    if len(a) != len(b) or any(x is None for x in a) or not all(map(_may_be_one, a, b)):
         return None
     largest_first = max(range(len(b)), key=lambda i: largest(b[i]))
     factor = ratio(a[largest_first], b[largest_first])
     if factor is None or not all(same(x, factor * y) for x, y in zip(a, b, strict=True)):
         return None
     return factor
+
+
+def telling_factor(a: Sequence[Any], b: Sequence[Any]) -> float | None:
+    """The same, where it tells something: any two numbers have a ratio, so that of one number to one is 1 or -1."""
+    factor = common_factor(a, b)
+    alone = sum(np.size(x) for x in b) < 2
+    return factor if factor is None or not alone or abs(factor) == 1.0 else None
+
+
+def _may_be_one(a: Any, b: Any) -> bool:
+    """Whether the first and the last entries of two arrays do not say that they are no multiples: a quick look."""
+    if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray) or not a.size or a.size != b.size:
+        return True
+    one, other = float(a.flat[0]) * float(b.flat[-1]), float(a.flat[-1]) * float(b.flat[0])
+    return not abs(one - other) > 1e-3 * (abs(one) + abs(other))

@@ -27,18 +27,20 @@ from ...graph import Graph, Node
 from ...rules.shape import identity
 from ...tensor import Tensor
 from .alignments import alignments
-from .compare import EXACT, common_factor, ratio, same
+from .compare import EXACT, ratio, same, telling_factor
 from .instrument import Statement
 from .problem import Problem
 from .program import Record, node_places
-from .response import Answer, Response
-from .truth import Look, compared
+from .response import Answer, Response, flat
+from .truth import Look, compared, source
 from .view import Applied, View
 
 Place = tuple[int, int, tuple[Any, ...]]
 Values = dict[Place, Any]
 LOOP = 6  # values that one line makes in a loop: not each is a candidate for each step
 SHARE = 3  # of the time that a statement has where all take the same
+SCALARS = 60  # numbers of which the derivatives by others are asked
+AT_ONCE = 50  # targets, until the clock is asked again
 ENTRIES = 1000  # of a gradient that is looked for entry by entry
 ACTIVATION = 6  # operations that one may be written in
 
@@ -49,7 +51,8 @@ class Target:
 
     values: tuple[Any, ...]
     nodes: tuple[Any, ...]  # with respect to which values
-    kind: str = "adjoint"  # or "final", "value", "use", "row", "slope"
+    kind: str = "adjoint"  # or "final", "value", "use", "row", "slope", "local"
+    ends: tuple[Any, ...] = ()  # of which values, where not of the loss
 
 
 @dataclass(eq=False)
@@ -75,6 +78,7 @@ class Trail:
     deadline: float = 0.0
     conventions: set[float] = field(default_factory=lambda: {1.0})  # factors that steps behind right gradients carry
     _meanings: dict[int, list[tuple[Node, float]]] = field(default_factory=dict[int, list[tuple[Node, float]]])
+    _views: list[View] = field(default_factory=list[View])
     _answers: dict[Any, Answer | None] = field(default_factory=dict[Any, Answer | None])
 
     def __post_init__(self) -> None:
@@ -194,15 +198,34 @@ class Trail:
                 if key not in seen:
                     seen.add(key)
                     yield records, target
-            for target in self._slopes(shapes, self.problem.program.statements[statement].kind):
-                yield records, target
+            if not self._knows_targets(records):
+                for target in self._slopes(shapes, self.problem.program.statements[statement].kind):
+                    yield records, target
             if len(records) > 1:  # what the last run of a loop hands on may go to what nobody differentiates by
                 for target in self._sequences(records[:-1], shapes[:-1]):
                     yield records[:-1], target
 
+    def _local_targets(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        """Of a step that computes numbers: derivatives of one by another."""
+        for records in self._instances(statement):
+            if not any(np.shape(record.value) for record in records):
+                yield from ((records, target) for target in self._locals(len(records)))
+
+    def _locals(self, n: int) -> Iterator[Target]:
+        """The derivatives of numbers by numbers, which a derivation without arrays is made of: ∂h/∂w."""
+        groups = [nodes for nodes in self.groups.values() if len(nodes) == n and nodes[0].shape == ()]
+        numbers = [node for node in self.look.forward if node.is_leaf and node.shape == ()]
+        starts = [*groups, *([node] * n for node in numbers)]
+        for ends in groups[:SCALARS]:
+            found: list[dict[Any, Any]] = [pull(u, np.float64(1), {source(v) for vs in starts for v in vs}) for u in ends]
+            for chosen in starts:
+                values = [slopes.get(source(v)) for slopes, v in zip(found, chosen, strict=True)]
+                if ends is not chosen and all(value is not None for value in values):
+                    yield Target(tuple(values), tuple(chosen), "local", tuple(ends))
+
     def _slopes(self, shapes: Sequence[Any], kind: str) -> Iterator[Target]:
         """The derivatives of activations, entry by entry, which some derivations compute in a line of their own."""
-        if not any(shapes) or kind == "return":  # what a helper is given may be wrong, too
+        if not any(shapes) or kind in ("return", "+=", "-="):  # what a helper is given may be wrong, too
             return
         by_place: dict[Any, list[Applied]] = defaultdict(list)
         for shape in set(shapes):
@@ -215,10 +238,28 @@ class Trail:
                 if [x.slope.shape for x in chosen] == list(shapes):
                     yield Target(tuple(x.slope for x in chosen), tuple(x.node for x in chosen), "slope")
 
+    def _knows_targets(self, records: Sequence[Record]) -> bool:
+        """Whether what the loss compares with is behind the values: then they are no slopes."""
+        nodes = [self.nodes[r.place] for r in records[:1] if r.place in self.nodes]
+        return not self._compared.isdisjoint(Graph(nodes).nodes)
+
     @functools.cached_property
+    def _compared(self) -> set[Node]:
+        """The arrays that come into the loss where no parameter does any more."""
+        tail = [u for u in self.look.forward if u.shape != () and self.view.compares(u) and self.view.is_tail(u)]
+        return {x for u in tail for x in u.inputs if isinstance(x, Node) and not x.needs and self.view.values[x].size > 1}
+
+    @property
     def view(self) -> View:
         """The graph, and what one can ask it."""
-        return View(self.look)
+        return self.view_of(self.look)
+
+    def view_of(self, look: Look) -> View:
+        """The graph of any point."""
+        found = next((view for view in self._views if view.look is look), None)
+        if found is None:
+            self._views.append(found := View(look))
+        return found
 
     def _next_targets(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """Of a step that only repeats an earlier one: the derivatives that are made of that, of whatever shape."""
@@ -387,12 +428,14 @@ class Trail:
                 continue
             now = time.thread_time()
             until = now + SHARE * (self.deadline - now) / (len(relevant) - i)
-            for records, target in itertools.chain(self.targets(statement), self._next_targets(statement)):
-                if time.thread_time() > min(until, self.deadline):
+            kinds = (self.targets, self._next_targets, self._local_targets)
+            targets = itertools.chain.from_iterable(kind(statement) for kind in kinds)
+            for j, (records, target) in enumerate(targets):
+                if j % AT_ONCE == 0 and time.thread_time() > min(until, self.deadline):
                     break
                 for factor in attested:
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
-                    if target.kind != "value" or factor == 1.0:
+                    if target.kind not in ("value", "local") or factor == 1.0:
                         healing = self._tried(statement, target, values, wrong, right)
                         if healing:
                             healing.factor *= factor
@@ -412,10 +455,10 @@ class Trail:
         right: Sequence[str],
         again: bool = True,
     ) -> Healing | None:
+        if again and not self._may_mend(target, values, wrong):
+            return None
         differing = [self.position[place] for place, value in values.items() if not same(self.hand(place), value)]
         if not differing and not (again and target.kind == "adjoint" and not right):
-            return None
-        if again and not self._may_mend(target, values, wrong):
             return None
         outcome = self.problem.run(self.look.point, heal={**self.healed, **values}, record=False)
         if outcome.error is not None or any(not self.agrees(name, outcome.gradients[name]) for name in right):
@@ -440,9 +483,9 @@ class Trail:
         if places not in self._answers:
             self._answers[places] = self.response.of(places)
         answer = self._answers[places]
-        if answer is None or any(np.shape(value) != np.shape(self.hand(place)) for place, value in values.items()):
-            return True
-        return answer.may_mend(values, wrong, target.kind in ("adjoint", "row"))
+        new = flat(values.values())
+        known = answer is not None and new.size == answer.slopes.shape[1]
+        return not known or answer.may_mend(new, wrong, target.kind in ("adjoint", "row"))
 
     def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
         """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""
@@ -578,9 +621,8 @@ class Trail:
             found: list[tuple[Node, float]] = []
             for records, target in self.targets(statement):
                 if target.kind in ("adjoint", "row"):
-                    factor = common_factor([r.value for r in records], target.values)
-                    telling = sum(np.size(r.value) for r in records) > 1  # any two numbers have a ratio
-                    if factor is not None and (telling or abs(factor) == 1.0):
+                    factor = telling_factor([r.value for r in records], target.values)
+                    if factor is not None:
                         found.append((target.nodes[0], factor))
             self._meanings[statement] = found
         return self._meanings[statement]
@@ -638,6 +680,9 @@ class Trail:
             return ""
         if healing.target.kind == "slope":
             return f"∂{name}"
+        if healing.target.kind == "local":
+            of = self.named.get(healing.target.ends[0])
+            return f"∂{of}/∂{name}" if of else ""
         return name if healing.target.kind == "value" else f"∂L/∂{name}"
 
 

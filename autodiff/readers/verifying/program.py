@@ -121,7 +121,7 @@ class Run:
         self.heal: Mapping[Any, Any] = heal or {}
         self.noise: tuple[np.random.Generator, float] = np.random.default_rng(seed), noise
         self.copies: bool = copies  # every assigned value is copied: aliases are cut
-        self.apart: bool = apart  # every assigned Tensor is a node of its own, in the graph
+        self.apart: bool = apart  # every assigned Tensor is a node of its own, and carries gradient
         self.records: list[Record] = []
         self.widen: bool = widen  # buffers of integers become such of floats, into which a Tensor can be written
         self.recording: bool = record
@@ -219,6 +219,7 @@ class Run:
         elif self.copies and isinstance(value, np.ndarray):
             value = value.copy()
         elif self.apart and isinstance(value, Tensor):
+            value = value if value.requires_grad else Tensor(value.numpy())
             value = identity(value) if value.ndim else value[()]  # a scalar is not written to
         if self.recording:
             seen = value._current()[1] if isinstance(value, Tensor) else np.array(value)

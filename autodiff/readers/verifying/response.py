@@ -7,7 +7,7 @@ there would make of the gradients costs a product, where to run the program cost
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,15 +47,21 @@ class Response:
         targets = {node for node in nodes.values() if node is not None and node.needs}
         if len(targets) < len(places):
             return None
-        parts: dict[tuple[str, int], _Part] = {}
-        for key, mixture in self.mixtures.items():
+        own = flat(self.values[place] for place in places)
+        slopes = np.zeros((len(self.mixtures), own.size))
+        rest, true = np.zeros(len(self.mixtures)), np.zeros(len(self.mixtures))
+        for i, mixture in enumerate(self.mixtures.values()):
             if mixture is None:
                 return None
             found: Any = pull(mixture.node, np.float64(1), targets, within=True) if mixture.node.needs else {}
-            slopes = {place: found[node] for place, node in nodes.items() if node in found}
-            own = sum(float(np.sum(slope * self.values[place])) for place, slope in slopes.items())
-            parts[key] = _Part(mixture.value - own, mixture.true, slopes)
-        return Answer(parts)
+            slopes[i] = flat(found.get(nodes[place], np.zeros(np.shape(self.values[place]))) for place in places)
+            rest[i], true[i] = mixture.value - slopes[i] @ own, mixture.true
+        return Answer([name for name, _ in self.mixtures], slopes, rest, true)
+
+
+def flat(values: Iterable[Any]) -> Any:
+    """The entries of several arrays, one after the other."""
+    return np.concatenate([np.ravel(value) for value in values])
 
 
 @dataclass(frozen=True)
@@ -78,39 +84,28 @@ def _mixed(traced: Any, plain: Any, true: Any, weights: Any) -> _Mixture | None:
     return _Mixture(total._node, value, float(np.sum(true * weights)))
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A mixture: what it is without the step, what it should be, and how it answers to the step."""
-
-    rest: float
-    true: float
-    slopes: Mapping[Any, Any]
-
-    def added(self, values: Mapping[Any, Any]) -> float:
-        """What values of the step add."""
-        return sum(float(np.sum(slope * values[place])) for place, slope in self.slopes.items())
-
-    def is_right(self, added: float) -> bool:
-        """Whether it is what it should be, with what the step adds."""
-        return abs(self.rest + added - self.true) <= CLOSE * (abs(self.rest) + abs(added) + abs(self.true))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """How the mixtures of each gradient answer to the values of a step."""
+    """How the mixtures of each gradient answer to the values of a step: `slopes @ values` is what these add."""
 
-    parts: Mapping[tuple[str, int], _Part]
+    names: Sequence[str]  # of the gradients
+    slopes: Any
+    rest: Any  # what they are without the step
+    true: Any  # what they should be
 
-    def may_mend(self, values: Mapping[Any, Any], wrong: Collection[str], scaled: bool) -> bool:
+    def may_mend(self, values: Any, wrong: Collection[str], scaled: bool) -> bool:
         """Whether with other values a wrong gradient is right, and none is broken; `scaled`: or a multiple of them."""
-        added = {key: part.added(values) for key, part in self.parts.items()}
-        if self._mends(added, 1.0, wrong):
+        added = self.slopes @ values
+        if self._mends(added, wrong):
             return True
-        for (name, i), part in self.parts.items() if scaled else ():
-            if name in wrong and added[name, i]:  # the first that answers tells the factor
-                return self._mends(added, (part.true - part.rest) / added[name, i], wrong)
-        return False
+        answering = [i for i, name in enumerate(self.names) if name in wrong and added[i]] if scaled else []
+        if not answering:
+            return False
+        first = answering[0]  # tells the factor
+        return self._mends(added * ((self.true[first] - self.rest[first]) / added[first]), wrong)
 
-    def _mends(self, added: Mapping[tuple[str, int], float], factor: float, wrong: Collection[str]) -> bool:
-        differing = {key[0] for key, part in self.parts.items() if not part.is_right(factor * added[key])}
-        return differing <= set(wrong) and bool(set(wrong) - differing)
+    def _mends(self, added: Any, wrong: Collection[str]) -> bool:
+        off = np.abs(self.rest + added - self.true)
+        differing = off > CLOSE * (np.abs(self.rest) + np.abs(added) + np.abs(self.true))
+        names = {self.names[i] for i in np.flatnonzero(differing)}
+        return names <= set(wrong) and bool(set(wrong) - names)

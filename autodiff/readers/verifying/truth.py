@@ -86,9 +86,9 @@ class Look:
         """The derivative of the loss with respect to each of them."""
         with np.errstate(all="ignore"):
             whole = [node for node in self.forward if node.shape is not SEVERAL]
-            wanted = {_source(node) for node in whole}
+            wanted = {source(node) for node in whole}
             found: Any = pull(self.output, np.float64(1), wanted) if wanted else {}
-        return {node: np.asarray(found[_source(node)]) for node in whole if _source(node) in found}
+        return {node: np.asarray(found[source(node)]) for node in whole if source(node) in found}
 
     @functools.cached_property
     def values(self) -> dict[Node, Any]:
@@ -96,7 +96,8 @@ class Look:
         return Graph([self.output]).evaluate()
 
 
-def _source(node: Node) -> Any:
+def source(node: Node) -> Any:
+    """What a gradient is asked for by."""
     return (node.variable or node) if node.is_leaf else node
 
 

@@ -14,7 +14,7 @@ from ...derivative import pull
 from ...graph import Graph, Node
 from ...tensor import Tensor
 from ...transforms import gradients
-from .activations import ACTIVATIONS, Activation
+from .activations import ACTIVATIONS, SMOOTH, Activation
 from .compare import same
 from .truth import Look, rounding
 
@@ -128,7 +128,7 @@ class View:
 
     def _activations(self, z: Any, chain: Iterable[Node]) -> Iterator[Applied]:
         with np.errstate(all="ignore"):
-            expected = [(activation, activation.value(z)) for activation in ACTIVATIONS]
+            expected = [(activation, activation.value(z)) for activation in (ACTIVATIONS if z.ndim else SMOOTH)]
             for u in chain:
                 a, arriving = self.values.get(u), self.adjoints.get(u)
                 if a is not None and arriving is not None and not same(a, z):

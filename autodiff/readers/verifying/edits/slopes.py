@@ -33,6 +33,12 @@ def slopes(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         for way in (*scope.guessed(np.shape(value)), *_of_the_same(text, value, scope)):
             yield Candidate(line.replaced(factor, product(way)), None)
     yield from _pairs(line, scope)
+    for node in [line.tree, *(chain.node for chain in line.chains if chain.node is not line.tree)]:
+        value = evaluated(line.of(node), scope)
+        for applied in scope.applied:
+            if value is not None and applied.slope.shape == np.shape(value):
+                cause = _slope_cause(line.of(node), value, applied, scope)
+                yield from (Candidate(line.replaced(node, way), cause) for way in applied.ways)
     for node in line.linear:
         text = line.of(node)
         ways = {way: applied.is_slope_only for applied in scope.applied for way in applied.ways}

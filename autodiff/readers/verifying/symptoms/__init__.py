@@ -118,6 +118,8 @@ LAST = (  # named where nothing else is, and no edit either
 
 def named(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
     """The cause that a step's values prove; None where none of the equations holds everywhere."""
+    if trail.problem.program.statements[healing.statement].names[0] in trail.look.point:
+        return "updated-weights"
     if healing.target.kind == "value":
         statement = trail.problem.program.statements[healing.statement]
         in_place = statement.kind not in ("=", "return", "call")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from .pair import Pair
 
 def pairs(trail: Trail, healing: Healing, look: Look) -> Iterator[Pair]:
     """Each time that the line runs and is wrong, at a point; none where the point cannot be compared."""
-    view = View(look)
+    view = trail.view_of(look)
     found: list[tuple[Any, Any, Node | None, Any]] = []
     for (place, true), node in zip(healing.values.items(), _spread(healing), strict=True):
         there, true = (node, true) if look is trail.look else _elsewhere(trail, healing, node, true, look)
@@ -37,6 +38,9 @@ def pairs(trail: Trail, healing: Healing, look: Look) -> Iterator[Pair]:
         pair = Pair(own, view.own(true), _resolved(view, node, look), view, hand, earlier, healing.factor)
         if healing.target.kind == "slope":
             pair.applied = [replace(x, arriving=np.ones_like(x.slope)) for x in view.every if x.node is node]
+        if healing.target.kind == "local":
+            ends = {end for end, start in zip(healing.target.ends, healing.target.nodes, strict=True) if start is node}
+            pair.applied = [replace(x, arriving=true / x.slope) for x in view.every if x.node in ends]
         yield pair
 
 
@@ -45,6 +49,8 @@ def _overwritten_values(trail: Trail, healing: Healing, look: Look) -> Any:
     own = trail.problem.program.statements[healing.statement]
     if own.kind != "=":
         return None
+    if any(isinstance(node, ast.Name) and node.id == own.name for node in ast.walk(own.expression)):
+        return None  # it goes on with what was there
     records = look.plain.run.records
     mine = [record for record in records if record.statement == own.number]
     root = own.names[0].split("[")[0]
