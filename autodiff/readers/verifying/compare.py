@@ -69,3 +69,15 @@ def _may_be_one(a: Any, b: Any) -> bool:
         return True
     one, other = float(a.flat[0]) * float(b.flat[-1]), float(a.flat[-1]) * float(b.flat[0])
     return not abs(one - other) > 1e-3 * (abs(one) + abs(other))
+
+
+def direction(value: Any) -> tuple[Any, float]:
+    """A value but for a constant factor, as a key, and the factor."""
+    value = np.asarray(value)
+    if not value.size or value.dtype.kind not in "fiub":
+        return None, 0.0
+    flat = value.ravel() * 1.0
+    scale = flat[np.argmax(np.abs(flat))]
+    if not np.isfinite(scale) or scale == 0:
+        return None, 0.0
+    return (value.shape, (np.round(flat / scale, 7) + 0.0).tobytes()), float(scale)

@@ -81,7 +81,7 @@ class Doctor:
         bench = Bench(self.problem, trail, healing)
         if not np.any(bench.target):
             return Diagnosis(healing, mended=healing.mended)  # anything times 0 would do
-        scope = self._scope(trail, bench)
+        scope = self._scope(trail, healing, bench)
         best = _Best()
         for edits, there in self._tried(trail, healing, bench, scope):
             best.add(there, *self._proven(there, edits, known))
@@ -96,8 +96,9 @@ class Doctor:
         names = _Names(self.problem, bench.own, bench.target, scope)
         proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in proven]
         cause, agreed = named(trail, healing, self.looks), _agreed(proven)
-        if cause == "detached-branch" and agreed == "overwritten-not-accumulated":
-            cause = agreed  # where nothing was added last
+        nearest = proven[0].cause if proven else None
+        if cause is not None and cause != nearest and _says_more(nearest, cause, proven):
+            cause = nearest if nearest is not None else "factor-2"
         if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
             cause = agreed  # the line that mends it knows which constant
         cause = cause or _of_forward(healing, bench.target, scope) or agreed
@@ -114,14 +115,17 @@ class Doctor:
         for other in elsewhere(self.problem, trail, healing, bench):
             there = Bench(self.problem, trail, other)
             places.append((other, there))
-            yield self._near(there, self._scope(trail, there), final), other
+            yield self._near(there, self._scope(trail, other, there), final), other
         for other, there in places:
             yield self._sorted(in_helpers(self.problem, trail, other, there)), healing
 
-    def _scope(self, trail: Trail, bench: Bench) -> Scope:
+    def _scope(self, trail: Trail, healing: Healing, bench: Bench) -> Scope:
         statement = bench.statement
-        scope = Scope(bench.space, self._texts(statement), trail.look.point, _counters(statement), bench.varying)
+        counters, behind = _counters(statement), trail.activated(healing, bench.telling)
+        scope = Scope(bench.space, self._texts(statement), trail.look.point, counters, bench.varying, behind)
         scope.varying |= self._computed(statement)
+        scope.compared, scope.deltas = trail.compared, trail.deltas
+        scope.repeats = len(bench.moments) > 1
         scope.updates = _updates(self.problem.program.statements, statement)
         return scope
 
@@ -263,7 +267,8 @@ class Doctor:
 
 def _is_final(target: Any, true: Any, healing: Healing) -> bool:
     """Whether a value is the gradient of a parameter, or a part of it."""
-    return ratio(target, true) is not None or (len(healing.mended) == 1 and np.shape(target) == np.shape(true) != ())
+    multiple = np.size(true) > 1 and ratio(target, true) is not None
+    return multiple or (len(healing.mended) == 1 and np.shape(target) == np.shape(true) != ())
 
 
 def _same_loss(outcome: Outcome, look: Look) -> bool:
@@ -299,6 +304,16 @@ def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
     if healing.target.kind != "value":
         return None
     return "updated-weights" if scope.is_parameter(target) else "forward-differs"
+
+
+def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit]) -> bool:
+    """Whether the line that mends a step tells better than its values what was wrong: how it was written."""
+    if nearest == "overwritten-not-accumulated":
+        return cause in ("detached-branch", "missing-branch", "missing-target")
+    if cause == "accumulated-twice":  # or one that has a factor
+        return bool(proven) and nearest in (None, "factor-2")
+    passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
+    return nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
 
 
 @functools.lru_cache(4096)

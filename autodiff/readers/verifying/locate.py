@@ -27,7 +27,7 @@ from ...graph import Graph, Node
 from ...rules.shape import identity
 from ...tensor import Tensor
 from .alignments import alignments
-from .compare import EXACT, ratio, same, telling_factor
+from .compare import EXACT, direction, ratio, same, telling_factor
 from .instrument import Statement
 from .problem import Problem
 from .program import Record, node_places
@@ -108,6 +108,12 @@ class Trail:
         groups: dict[tuple[Any, ...], list[Node]] = defaultdict(list)
         for node, place in node_places(self.look.traced.run, made).items():
             groups[place].append(node)
+        again: dict[tuple[Any, ...], list[Node]] = defaultdict(list)  # by a function, wherever it is called
+        for place, nodes in groups.items():
+            again[place[-2:]] += nodes
+        self.places: dict[Node, Any] = {node: place for place, nodes in groups.items() for node in nodes}
+        wider = (nodes for nodes in again.values() if any(self.places[x] != self.places[nodes[0]] for x in nodes))
+        groups.update((("anywhere", i), sorted(nodes, key=lambda x: x.index)) for i, nodes in enumerate(wider))
         return groups
 
     @staticmethod
@@ -152,17 +158,26 @@ class Trail:
 
     def derived(self, healing: Healing, telling: Any) -> Iterator[Node]:
         """The gradient's own graph for what a step should be in one of its runs."""
-        places = [place[1:] for place in healing.values]
-        nodes = healing.target.nodes if len(healing.target.nodes) == len(places) else healing.target.nodes[:1]
-        node = nodes[places.index(telling)] if len(nodes) == len(places) else nodes[0]
-        if isinstance(node, str):
-            node = next((n for n in self.look.forward if n.is_leaf and n.variable and n.variable.name == node), None)
+        node = self._node(healing, telling)
         if node is not None and healing.target.kind in ("adjoint", "final", "use"):
             source = node.variable if node.is_leaf and node.variable else node
             start = Tensor._plain(np.float64(healing.factor))
             found: Any = pull(self.look.output, start, {source}, record=tensor_of).get(source)
             if isinstance(found, Tensor):
                 yield found._current()[1]
+
+    def activated(self, healing: Healing, telling: Any) -> list[Applied]:
+        """The activations that a step should be the derivative before."""
+        node = self._node(healing, telling)
+        return self.view.activated(node) if node is not None and node in self.view.values else []
+
+    def _node(self, healing: Healing, telling: Any) -> Node | None:
+        """The value of the forward pass that one run of a step is about."""
+        places, nodes = [place[1:] for place in healing.values], healing.target.nodes
+        node = nodes[places.index(telling)] if len(nodes) == len(places) else nodes[0]
+        if isinstance(node, str):  # a parameter
+            return next((n for n in self.look.forward if n.is_leaf and n.variable and n.variable.name == node), None)
+        return node
 
     # --- which steps matter ---
 
@@ -242,6 +257,16 @@ class Trail:
         """Whether what the loss compares with is behind the values: then they are no slopes."""
         nodes = [self.nodes[r.place] for r in records[:1] if r.place in self.nodes]
         return not self._compared.isdisjoint(Graph(nodes).nodes)
+
+    @property
+    def compared(self) -> list[Any]:
+        """The values of what the loss compares with."""
+        return [self.view.values[x] for x in self._compared]
+
+    @functools.cached_property
+    def deltas(self) -> set[Any]:
+        """The directions of the derivatives by the values of the forward pass."""
+        return {direction(value)[0] for value in self.look.adjoints.values() if value.size > 1}
 
     @functools.cached_property
     def _compared(self) -> set[Node]:
@@ -366,11 +391,6 @@ class Trail:
     def index(self) -> dict[Node, int]:
         """The position of each value of the forward pass: the same at another point."""
         return {node: i for i, node in enumerate(self.look.forward)}
-
-    @functools.cached_property
-    def places(self) -> dict[Node, Any]:
-        """The group of each node."""
-        return {node: place for place, nodes in self.groups.items() for node in nodes}
 
     @functools.cached_property
     def uses(self) -> dict[tuple[Node, Node], Any]:
@@ -513,24 +533,34 @@ class Trail:
         """What the user's program computes there."""
         return self.look.plain.run.records[self.position[place]].value
 
-    def earlier_values(self, statement: Statement) -> dict[str, list[tuple[Any, str]]]:
+    def earlier_values(self, place: Place) -> dict[str, list[tuple[Any, str]]]:
         """What names stood for before or in the forward pass, and why a line finds another value there later."""
         found: dict[str, list[tuple[Any, str]]] = defaultdict(list)
-        statements = self.problem.program.statements
         for name, value in self.look.point.items():
             found[name].append((value, "updated-weights"))
         for name, value in zip(self.problem.names, self.problem.arguments, strict=False):
             if isinstance(value, np.ndarray) and name not in self.look.point:
                 found[name].append((value, "input-mutated"))
-        for record in self.look.plain.run.records:
-            made = statements[record.statement]
-            in_reach = made.function == statement.function or not record.name.isidentifier()
-            if record.place in self.forward and not record.path and in_reach:
-                weights = any(same(record.value, value) for value in self.look.point.values())
-                again = self._is_made_again(record)
-                cause = "updated-weights" if weights else "forward-differs" if again else "input-mutated"
-                found[record.name].append((record.value, cause))
+        for record in self._still_meant(place):
+            weights = any(same(record.value, value) for value in self.look.point.values())
+            again = self._is_made_again(record)
+            cause = "updated-weights" if weights else "forward-differs" if again else "input-mutated"
+            found[record.name].append((record.value, cause))
         return found
+
+    def _still_meant(self, place: Place) -> list[Record]:
+        """The values of the forward pass that a line may mean: of a name in a loop the last one."""
+        statements, position = self.problem.program.statements, self.position[place]
+        records = self.look.plain.run.records[:position]
+        own, ran = statements[place[0]], Counter(record.statement for record in records)
+        last = {record.name: record for record in records}
+        return [
+            record
+            for record in records
+            if record.place in self.forward and not record.path
+            if statements[record.statement].function == own.function or not record.name.isidentifier()
+            if ran[record.statement] == 1 or last[record.name] is record
+        ]
 
     def _is_made_again(self, record: Record) -> bool:
         """Whether another line gives the name another value, rather than writing to the array."""

@@ -8,7 +8,7 @@ import functools
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .activations import ACTIVATIONS, SMOOTH, Activation
-from .compare import same
+from .compare import direction, same
 from .instrument import compiled
 from .pure import only_computes
 
@@ -32,7 +32,8 @@ class Applied:
     a: str | None
     z_value: Any
     slope: Any  # its derivative, entry by entry
-    texts: tuple[str, ...]  # ways to write that derivative, the user's own function first
+    own: tuple[str, ...]  # ways to write that derivative with functions of the user's
+    plain: tuple[str, ...]  # and without
 
     @property
     def is_slope_only(self) -> bool:
@@ -42,7 +43,7 @@ class Applied:
     @property
     def ways(self) -> tuple[str, ...]:
         """How the user would write it: with functions of his own, if there are some."""
-        return self.texts[:-2] or self.texts
+        return self.own or self.plain
 
 
 class Scope:
@@ -55,11 +56,16 @@ class Scope:
         parameters: Mapping[str, Any] | None = None,
         counters: Iterable[str] = (),
         varying: Iterable[str] = (),
+        behind: Iterable[Any] = (),
     ) -> None:
         self.variables = variables
         self.counters: set[str] = set(counters)  # names that loops count with
         self.varying: set[str] = set(varying)  # numbers that are others in another run of the statement
+        self.behind: tuple[Any, ...] = tuple(behind)  # activations of the graph that a derivative passes here
         self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
+        self.compared: Sequence[Any] = ()  # what the loss compares with
+        self.deltas: Collection[Any] = ()  # the directions of the loss's derivatives by the values of the forward pass
+        self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
         self.parameters: Mapping[str, Any] = parameters or {}
 
@@ -85,6 +91,14 @@ class Scope:
                     found[text] = value
         return found
 
+    def is_compared(self, value: Any) -> bool:
+        """Whether it is a target, that the loss compares with."""
+        return any(same(value, target) for target in self.compared)
+
+    def is_delta(self, value: Any) -> bool:
+        """Whether it is a derivative of the loss, but for a factor."""
+        return np.size(value) > 1 and direction(value)[0] in self.deltas
+
     def words(self, text: str) -> set[str]:
         """The names in a text, and the values in reach that stand in it."""
         return set(re.findall(r"[^\W\d]\w*", text)) | {name for name in self.values if name in text}
@@ -103,7 +117,7 @@ class Scope:
             labels = np.asarray(value)
             if labels.dtype.kind != "i" or labels.ndim > 1 or not labels.size or labels.min() < 0:
                 continue
-            if not labels.ndim and (name in self.counters or name in self.sizes.values()):
+            if not labels.ndim and (name in self.counters or int(labels) in self.extents):
                 continue
             for axis, size in enumerate(shape):
                 if labels.max() < size and shape[:axis] + shape[axis + 1 :] in (labels.shape, (*labels.shape, 1)[-1:]):
@@ -116,6 +130,11 @@ class Scope:
                         yield f"{text}.T", hot.T
                     elif (*hot.shape, 1) == shape:
                         yield f"{text}[:, None]", hot[:, None]
+
+    @functools.cached_property
+    def extents(self) -> set[int]:
+        """The sizes of arrays, along all axes."""
+        return {size for value in self.arrays.values() for size in value.shape}
 
     @functools.cached_property
     def arrays(self) -> dict[str, Any]:
@@ -156,9 +175,20 @@ class Scope:
                         if not same(a_value, z_value):
                             slope = np.asarray(activation.slope(z_value))
                             texts = (activation.from_a.format(a=a), activation.from_z.format(z=z))
-                            own = tuple(self._own(z, a, slope))
-                            found.append(Applied(activation, z, a, z_value, slope, own + texts))
-        return found
+                            own = tuple(self._own((z, a), slope))
+                            found.append(Applied(activation, z, a, z_value, slope, own, texts))
+        return found + [applied for applied in self._behind() if not any(same(applied.slope, x.slope) for x in found)]
+
+    def _behind(self) -> Iterator[Applied]:
+        """Those of the graph of which the line can speak of the argument, or of the result."""
+        for x in self.behind:
+            a, z = ([name for name, value in self.floats.items() if same(value, one)] for one in (x.a, x.z))
+            texts = [x.activation.from_a.format(a=name) for name in a[:1] if x.activation.from_a]
+            texts += [x.activation.from_z.format(z=name) for name in z[:1] if x.activation.from_z]
+            own = tuple(self._own((*z, *a), x.slope))
+            if own or texts:
+                one, other = (names[0] if names else None for names in (z, a))
+                yield Applied(x.activation, one, other, x.z, x.slope, own, tuple(texts))
 
     def guessed(self, shape: tuple[int, ...]) -> list[str]:
         """What could be the derivative of an activation whose argument or result is a value of some shape."""
@@ -173,10 +203,10 @@ class Scope:
                 found += [f"{f}({name})" for f in self.functions]
         return found
 
-    def _own(self, z: str, a: str, slope: Any) -> Iterator[str]:
+    def _own(self, arguments: Iterable[str], slope: Any) -> Iterator[str]:
         """The user's functions that give a derivative."""
         for name, f in self.functions.items():
-            for argument in (z, a):
+            for argument in arguments:
                 if (value := self.applied_to(f, argument)) is not None and same(value, slope * 1.0):
                     yield f"{name}({argument})"
 

@@ -60,12 +60,15 @@ class View:
         return found
 
     def of_itself(self, v: Node) -> list[Node]:
-        """What is computed from a value alone, entry by entry, and then goes elsewhere: its activations."""
+        """What is computed from a value alone, of its shape, and then goes elsewhere: its activations, or softmax."""
         inside: dict[Node, None] = {v: None}
-        for u in self.along(v, self.compares):
-            if all(x in inside for x in u.inputs if isinstance(x, Node) and x.needs):
-                inside[u] = None
-        return [u for u in inside if u is not v and any(user not in inside for user in self.users[u])]
+        level = [v]
+        for _ in range(DEPTH):
+            level = [u for node in level for u in self.users[node] if u not in inside and not self.compares(u)]
+            level = [u for u in level if all(x in inside or x in level for x in u.inputs if isinstance(x, Node) and x.needs)]
+            inside |= dict.fromkeys(level)
+        ends = (u for u in inside if u is not v and u.shape == v.shape)
+        return [u for u in ends if any(user not in inside for user in self.users[u])]
 
     def compares(self, u: Node) -> bool:
         """Whether an operation brings an array of data in: a target, say."""
@@ -111,8 +114,11 @@ class View:
 
     def _between(self, v: Node, u: Node) -> list[Node]:
         """The operations that make u of v."""
-        after = {v, *self.along(v, self.compares)}
-        return [node for node in Graph([u]).nodes if node in after and node is not v]
+        after = {v}
+        for node in Graph([u]).nodes:
+            if any(x in after for x in node.inputs if isinstance(x, Node)):
+                after.add(node)
+        return sorted(after - {v}, key=lambda node: node.index)
 
     def _local(self, v: Node, u: Node) -> Any:
         """The derivative of u by v, where it is one of each entry alone."""

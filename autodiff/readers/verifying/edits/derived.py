@@ -16,19 +16,21 @@ import numpy as np
 
 from ....forms import index_text
 from ....graph import Graph, Node
-from ....primitive import taken
+from ....primitive import dropped, taken
 from ....rules.indexing import getitem
 from ....rules.shape import cast, identity
 from ....simplify import simplified
+from ..compare import direction
 from ..scope import Scope
 from ..truth import largest
 from .line import has_word, product, tight
-from .synthesis import direction, scaled
+from .synthesis import scaled
 
 LONGEST = 200  # characters: a longer line is no help
 MOST = 40  # calls
 NOTHING = 1e-12  # of the other terms: a term so small is rounding
 UNSEEN = (identity, cast, np.broadcast_to)  # what NumPy does by itself
+OPPOSITES = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 COMPARISONS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
 Factor = tuple[Any, Any, bool]  # a text or a node, its value, and whether it stands below the line
 
@@ -103,7 +105,7 @@ class _Writer:
         row = x.primitive
         if row.function in UNSEEN:
             return self.text(x.inputs[0])
-        if row.name in ("multiply", "divide", "negative") or row.function is taken:
+        if row.name in ("multiply", "divide", "negative") or row.function in (taken, dropped, np.where):
             return self._product(x)
         if row.name in ("add", "subtract"):
             return self._sum([(t, False, minus) for t, minus in self._terms(x, False)])
@@ -130,10 +132,14 @@ class _Writer:
         if row.name == "matmul":
             return f"{tight(self.text(first))} @ {tight(self.text(others[0]))}"
         if row.name in COMPARISONS:
-            return f"({self.text(first)} {COMPARISONS[row.name]} {self.text(others[0])})"
+            return self._comparison(node, COMPARISONS[row.name])
         if not row.call_name.startswith("np.") or row.formula.starred:
             raise Unwritten
         return f"{row.call_name}({', '.join([*map(self.text, node.inputs), *_options(node)])})"
+
+    def _comparison(self, node: Node, sign: str) -> str:
+        left, right = map(self.text, node.inputs)
+        return f"({left} {sign} {right})"
 
     # --- sums ---
 
@@ -163,6 +169,8 @@ class _Writer:
     def _product(self, node: Node) -> str:
         """A product, of sums written out if that is shorter."""
         factors = list(self._factors(node, False))
+        if [x for x, _, _ in factors] == [node]:  # a choice between two values
+            return self._call(node)
         ways = [self._joined(factors)]
         for i, (x, _, below) in enumerate(factors):
             if not below and self._is_open(x) and x.primitive.name in ("add", "subtract"):
@@ -206,6 +214,14 @@ class _Writer:
             if row.name == "negative" or row.function in UNSEEN:
                 yield from [(-1.0, -1.0, False)] * (row.name == "negative")
                 yield from self._factors(inputs[0], below)
+                return
+            if row.function is np.where and _is_one(mask := self._value(inputs[0])):  # no ties, say
+                yield from self._factors(inputs[1 if np.any(mask) else 2], below)
+                return
+            if row.function is dropped and inputs[0].primitive.name in COMPARISONS:
+                opposite = OPPOSITES[COMPARISONS[inputs[0].primitive.name]]
+                yield self._comparison(inputs[0], opposite), 1.0 - self._value(inputs[0]), below
+                yield from self._factors(inputs[1], below)
                 return
             if row.function is np.sum and x.keywords.get("keepdims"):
                 yield from self._summed(x, below)
@@ -262,3 +278,8 @@ def _number(value: Any) -> float | None:
         return None
     flat = np.ravel(value)
     return float(flat[0]) if np.all(flat == flat[0]) else None
+
+
+def _is_one(mask: Any) -> bool:
+    """Whether a mask is the same everywhere."""
+    return bool(np.all(mask) or not np.any(mask))

@@ -55,7 +55,7 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
     counted = isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant)
     if counted and new.startswith(f"{line.of(node.value)}["):
         return _shift(line.of(node.slice))
-    around = _enclosing(line, node)
+    around = _enclosing(line, node, scope)
     if around in ("call", "factor"):
         for applied in scope.applied:
             a = scope.floats.get(applied.a or "")
@@ -69,7 +69,7 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         return "activation-derivative-of-wrong-layer" if _is_activation(value, scope) else None
     if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
         return "updated-weights"
-    delta = re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
+    delta = scope.is_delta(other) or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
     return "wrong-tensor-in-weight-gradient" if final and not delta else "wrong-tensor-in-delta"
 
 
@@ -95,7 +95,7 @@ def _form_cause(old: str, new: str, scope: Scope) -> str | None:
     return None
 
 
-def _enclosing(line: Line, node: Any) -> str:
+def _enclosing(line: Line, node: Any, scope: Scope) -> str:
     """What a value is used for: inside a user's function of one argument, a comparison, a factor a(1-a)."""
     parent: Any = line.parents.get(node)
     while parent is not None:
@@ -103,7 +103,8 @@ def _enclosing(line: Line, node: Any) -> str:
             return "mask"
         applied = isinstance(parent, ast.Call) and called(parent) not in PLAIN
         if applied and (len(parent.args) == 1 or not is_numpy(parent)):
-            return "call"
+            result = evaluated(line.of(parent), scope)
+            return "call" if result is None or np.shape(result) == np.shape(evaluated(line.of(node), scope)) else ""
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and isinstance(parent.left, ast.Constant):
             return "factor"
         parent = line.parents.get(parent)

@@ -92,7 +92,8 @@ def multiplied(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 for a, b in ((text, f"{name}.T"), (f"{name}.T", text), (text, name), (name, text)):
                     yield Candidate(line.replaced(node, f"np.dot({a}, {b})"), "missing-weight-factor")
             if name != text:
-                yield Candidate(line.replaced(node, f"{product(text)} * {name}"), None)
+                cause = "missing-target" if scope.is_compared(value) else None
+                yield Candidate(line.replaced(node, f"{product(text)} * {name}"), cause)
                 yield Candidate(line.replaced(node, f"{product(text)} / {name}"), None)
         if np.ndim(evaluated(text, scope)) == 0:
             for name, value in scope.numbers.items():

@@ -95,6 +95,8 @@ def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 def _literal_cause(line: Line, parent: Any, scope: Scope) -> str | None:
     if isinstance(parent, ast.keyword) and parent.arg == "ddof":
         return "ddof"
+    if isinstance(parent, ast.Slice) and parent.step is not None:
+        return None
     if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
         return "off-by-one-index"
     base = _powered(line, parent)

@@ -66,6 +66,8 @@ def _pairs(line: Line, scope: Scope) -> Iterator[Candidate]:
             value = evaluated(f"({parts[i]}) * ({parts[j]})", scope)
             if not rest or not np.ndim(value):
                 continue
+            cause = "activation-derivative-twice" if role_of(value, scope) else None
+            yield Candidate(line.replaced(root.node, " * ".join(rest)), cause)
             ways = [way for applied in scope.applied if applied.slope.shape == np.shape(value) for way in applied.ways]
             for way in [*ways, *scope.guessed(np.shape(value))]:
                 yield Candidate(line.replaced(root.node, " * ".join(map(product, [*rest, way]))), None)
@@ -87,6 +89,8 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
                 same(value, form) for form in _forms(activation, applied, scope)
             ):
                 return "derivative-of-another-activation"
+    if any(way.split("(")[0] == text.split("(")[0] for way in applied.own):
+        return "activation-derivative-of-wrong-layer"
     return "wrong-local-derivative" if {applied.a, applied.z} & scope.words(text) else None
 
 

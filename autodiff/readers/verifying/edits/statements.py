@@ -32,10 +32,9 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
     name, operator = statement.names[0], statement.kind
     if operator not in OPERATORS or len(statement.names) != 1 or not statement.source.startswith(name):
         return
-    repeated = any(isinstance(node, (ast.For, ast.While)) for node in enclosing(statement))
     for other, cause in OPERATORS[operator]:
         yield _of_statement(
-            statement, f"{name} {other} {statement.text}", cause if repeated or cause == "sign" else None
+            statement, f"{name} {other} {statement.text}", cause if scope.repeats or cause == "sign" else None
         )
     if operator != "=":
         line = Line(f"{name} {operator[:-1]} {product(statement.text)}")

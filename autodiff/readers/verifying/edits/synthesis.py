@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..compare import direction
 from ..scope import Scope
 from .line import UNARY, Candidate, Line, evaluated, product, tight
 
@@ -222,18 +223,6 @@ def constants(scope: Scope) -> dict[float, str]:
         for size, count in sizes.items():
             found.setdefault(float(value) / size, f"{name} * {{}} / {count}")
     return found | {-value: f"-{text}" for value, text in found.items() if -value not in found}
-
-
-def direction(value: Any) -> tuple[Any, float]:
-    """A value but for a constant factor, as a key, and the factor."""
-    value = np.asarray(value)
-    if not value.size or value.dtype.kind not in "fiub":
-        return None, 0.0
-    flat = value.ravel() * 1.0
-    scale = flat[np.argmax(np.abs(flat))]
-    if not np.isfinite(scale) or scale == 0:
-        return None, 0.0
-    return (value.shape, (np.round(flat / scale, 7) + 0.0).tobytes()), float(scale)
 
 
 def _fit(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

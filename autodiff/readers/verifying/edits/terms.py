@@ -48,8 +48,8 @@ def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> 
     total = value + other * 1.0 if sign == "+" else value - other * 1.0
     if scope.is_parameter(total):
         return "updated-weights"
-    words = scope.words(name)
-    return "missing-target" if sign == "-" and any(map(is_target, words)) else "missing-branch"
+    is_one = scope.is_compared(other) or any(map(is_target, scope.words(name)))
+    return "missing-target" if sign == "-" and is_one else "missing-branch"
 
 
 def _dropped_cause(line: Line, text: str, scope: Scope) -> str | None:

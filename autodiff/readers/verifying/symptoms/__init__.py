@@ -18,6 +18,7 @@ from ..locate import Healing, Trail
 from ..truth import Look, largest
 from .changed import broadcasts, changed_since
 from .factors import (
+    matmul_for_elements,
     missing_weight,
     reduced_too_early,
     skipped,
@@ -81,6 +82,7 @@ SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("accumulated-twice",                     twice),                 # H = T + one of its terms
     ("overwritten-not-accumulated",           overwritten),           # the same, and the line writes over the others
     ("missing-branch",                        branch_missing),        # H = T without some of its terms
+    ("matmul-for-elementwise",                matmul_for_elements),   # H = g @ x for g * x
     ("bias-not-reduced",                      not_reduced),           # T = sum of H
     ("bias-wrong-axis",                       wrong_axis),            # H = sum over another axis
     ("weight-not-transposed",                 weight_not_transposed), # H = D W for D W.T
@@ -141,9 +143,9 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     for cause, equation in SYMPTOMS:
         if all(_holds(equation, pair) for pair in every):
             return cause
-    odd = {tuple(w for w in pair.weights or () if w != 1.0) for pair in every}
-    if len(odd) == 1 and len(only := odd.pop()) == 1:  # one of the terms has a factor
-        return factor_name(only[0], trail, every)
+    odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
+    if len(odd) == 1 and len(only := odd.pop()) == 1:  # some of the terms have a factor
+        return factor_name(*only, trail, every)
     return None
 
 
@@ -197,11 +199,17 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
         return "ddof"
     whole = round(factor) if factor > 1 else round(1 / factor) if factor > 0 else 0
     if whole in sizes and abs((factor if factor > 1 else 1 / factor) - whole) < 1e-6:
-        if whole not in inner:
+        if whole not in inner or whole in _of_all(pairs[0].view.constants):
             return "factor-N" if factor > 1 else "factor-1/N"
         return "factor-K" if factor > 1 else None
     many = max(pair.true.size for pair in pairs) > 1 or len({id(pair.view) for pair in pairs}) < len(pairs)
     return "factor-const" if many else None  # any two numbers have a ratio
+
+
+def _of_all(arrays: Sequence[Any]) -> set[int]:
+    """The sizes that all given arrays have: the number of samples."""
+    shapes = [set(array.shape) for array in arrays if array.size > 1]
+    return set[int].intersection(*shapes) if len(shapes) > 1 else set()
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

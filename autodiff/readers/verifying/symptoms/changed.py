@@ -19,7 +19,7 @@ def changed_since(trail: Trail, healing: Healing) -> str | None:
     statement = trail.problem.program.statements[healing.statement]
     wrong = [(place, true) for place, true in healing.values.items() if not same(trail.hand(place), true)]
     (number, occurrence, path), true = wrong[0]
-    earlier = trail.earlier_values(statement)
+    earlier = trail.earlier_values(wrong[0][0])
     found: list[str | None] = []
     count = 0
 

@@ -12,12 +12,22 @@ def transposed(p: Pair) -> bool:
     return p.true.ndim == 2 and same(p.hand, p.true.T) and not same(p.true, p.true.T)
 
 
+def matmul_for_elements(p: Pair) -> bool:
+    """A product of matrices where the forward pass has one of elements."""
+    return any(
+        same(p.hand, dot)
+        for product in products(p)
+        if product.user.primitive.name == "multiply"
+        for dot in dots(product.arriving, product.other)
+    )
+
+
 def weight_not_transposed(p: Pair) -> bool:
     """D @ W for D @ W.T, with or without the local derivative."""
     return any(
         same(p.hand, wrong * slope)
         for product in products(p)
-        if product.other.ndim == 2 and product.other.shape[0] == product.other.shape[1] and not p.is_parameter
+        if product.user.primitive.name != "multiply" and product.other.ndim == 2 and product.other.shape[0] == product.other.shape[1] and not p.is_parameter
         for wrong in dots(product.arriving, product.other)
         for slope in (1.0, product.slope)
     )

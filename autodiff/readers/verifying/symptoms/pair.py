@@ -48,11 +48,16 @@ class Pair:
 
     @functools.cached_property
     def parts(self) -> list[tuple[Node, Any]]:
-        """What each use of the value adds to its derivative."""
-        if self.node is None:
-            return []
-        found = self.view.contributions(self.node)
-        return [(user, self.factor * part) for user, part in found if part.shape == np.shape(self.true)]
+        """What each use of the value adds to its derivative; uses that add multiples of one another count as one."""
+        found: list[tuple[Node, Any]] = []
+        for user, part in self.view.contributions(self.node) if self.node is not None else ():
+            if part.shape == np.shape(self.true):
+                like = next((i for i, (_, other) in enumerate(found) if ratio(part, other) is not None), None)
+                if like is not None and part.size > 1:
+                    found[like] = found[like][0], found[like][1] + self.factor * part
+                else:
+                    found.append((user, self.factor * part))
+        return found
 
     @functools.cached_property
     def apart(self) -> list[Pair]:

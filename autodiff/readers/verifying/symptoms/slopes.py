@@ -20,11 +20,11 @@ def missing_slope(p: Pair) -> bool:
 
 
 def unknown_slope(p: Pair) -> bool:
-    """What arrives at the end of a formula of the value alone, whatever that is."""
-    if p.node is None or p.true.size < 2 or p.is_parameter:
+    """What arrives at the end of a formula of the value alone, softmax say, where nothing else is made of the value."""
+    if p.node is None or p.true.size < 2 or p.is_parameter or len(ends := p.view.of_itself(p.node)) != 1:
         return False
-    ends = (p.view.adjoints.get(u) for u in p.view.of_itself(p.node))
-    return any(g is not None and same(p.hand, p.factor * g) for g in ends) and not same(p.hand, p.true)
+    arriving = p.view.adjoints.get(ends[0])
+    return arriving is not None and same(p.hand, p.factor * arriving) and not same(p.hand, p.true)
 
 
 def slope_twice(p: Pair) -> bool:
@@ -47,7 +47,7 @@ def slope_at_activation(p: Pair) -> bool:
 
 
 def output_form(p: Pair) -> bool:
-    return p.times(lambda x: iter([x.activation.of_output(x.z)]))
+    return p.times(lambda x: iter([x.activation.of_output(x.z)] if x.activation.name != "exp" else []))
 
 
 def slope_of_another_layer(p: Pair) -> bool:

@@ -65,7 +65,7 @@ def _of_prediction(p: Pair, rest: Any) -> bool:
 
 def missing_target(p: Pair) -> bool:
     """What is left is a multiple of the prediction alone."""
-    if p.node is None or p.view.compares(p.node):
+    if p.node is None or p.is_parameter or p.view.compares(p.node):
         return False  # the target is in the value already
     if p.view.is_tail(p.node) and any(product.is_data and left_out(p, product) for product in products(p)):
         return True
@@ -78,7 +78,9 @@ def target_added(p: Pair) -> bool:
 
 
 def twice(p: Pair) -> bool:
-    return p.weights is not None and set(p.weights) <= {1.0, 2.0} and 2.0 in p.weights and 1.0 in p.weights
+    penalised = _regularised(p)
+    weights = penalised[1] if penalised else p.weights
+    return weights is not None and set(weights) == {1.0, 2.0}
 
 
 def overwritten(p: Pair) -> bool:
@@ -118,7 +120,7 @@ def penalty_scale(p: Pair) -> bool:
 
 def penalty_elsewhere(p: Pair) -> bool:
     value = p.view.values.get(p.node) if p.node is not None else None
-    if p.node is None or value is None or value.size < 2 or np.shape(p.hand) != p.true.shape:
+    if not p.is_parameter or p.node is None or value is None or value.size < 2 or np.shape(p.hand) != p.true.shape:
         return False
     if any(user.primitive.name in ("getitem", "reshape", "ravel") for user in p.view.users[p.node]):
         return False  # several parameters in one
@@ -126,7 +128,8 @@ def penalty_elsewhere(p: Pair) -> bool:
 
 
 def wrong_loss(p: Pair) -> bool:
-    """Anything else, where the loss compares the value with the targets."""
+    """Anything else, where the loss compares the value with the targets, or has done so."""
     if p.node is None or p.is_parameter or p.true.size < 2 or np.shape(p.hand) != p.true.shape:
         return False
-    return p.view.is_tail(p.node) and all(map(p.view.compares, p.view.users[p.node]))
+    compares = all(map(p.view.compares, p.view.users[p.node])) or p.view.compares(p.node)
+    return p.view.is_tail(p.node) and compares
