@@ -45,6 +45,7 @@ ACTIVATIONS = (
     Activation("softplus", lambda z: np.log1p(np.exp(z)),       _sigmoid,                                        "1 / (1 + np.exp(-{z}))",                "(1 - np.exp(-{a}))"),
     Activation("elu",      lambda z: np.where(z > 0, z, np.exp(z) - 1), lambda z: np.where(z > 0, 1, np.exp(z)), "np.where({z} > 0, 1, np.exp({z}))",     "np.where({a} > 0, 1, {a} + 1)"),
     Activation("silu",     lambda z: z * _sigmoid(z),           lambda z: _sigmoid(z) * (1 + z * (1 - _sigmoid(z))), "(1 + {z} * (1 - 1 / (1 + np.exp(-{z})))) / (1 + np.exp(-{z}))", "{a}"),
+    Activation("arctan",   np.arctan,                           lambda z: 1 / (1 + z**2),                        "1 / (1 + {z}**2)",                      "np.cos({a})**2"),
     Activation("exp",      np.exp,                              np.exp,                                          "np.exp({z})",                           "{a}"),
     Activation("square",   lambda z: z**2,                      lambda z: 2 * z,                                 "2 * {z}",                               "2 * np.sqrt({a})"),
     Activation("sin",      np.sin,                              np.cos,                                          "np.cos({z})",                           "np.sqrt(1 - {a}**2)"),

@@ -17,6 +17,7 @@ import numpy as np
 from .compare import ratio
 from .edits import Edit, after, around, candidates, instead, of_expression, synthesized, unshared, written
 from .edits.line import Line, parsed, product, tight
+from .edits.names import swapped
 from .edits.terms import buffers
 from .elsewhere import elsewhere
 from .helpers import in_helpers
@@ -25,7 +26,7 @@ from .locate import Healing, Trail, agrees
 from .moments import Bench
 from .problem import Outcome, Problem
 from .scope import Scope
-from .symptoms import named, presumed
+from .symptoms import is_of_loss, named, presumed
 from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
@@ -97,12 +98,14 @@ class Doctor:
         proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in proven]
         cause, agreed = named(trail, healing, self.looks), _agreed(proven)
         nearest = proven[0].cause if proven else None
-        if cause is not None and cause != nearest and _says_more(nearest, cause, proven):
+        if cause is not None and cause != nearest and _says_more(nearest, cause, proven, trail.is_final(healing)):
             cause = nearest if nearest is not None else "factor-2"
         if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
             cause = agreed  # the line that mends it knows which constant
         cause = cause or _of_forward(healing, bench.target, scope) or agreed
         cause = cause or presumed(trail, healing, self.looks)
+        if cause == "wrong-local-derivative" and is_of_loss(trail, healing, self.looks):
+            cause = "wrong-loss-derivative"
         return Diagnosis(best.healing or healing, proven, cause, healing.mended, best.count == self.all)
 
     def _tried(
@@ -216,6 +219,15 @@ class Doctor:
                 return edit
         return None
 
+    def exchanging(self, statement: Statement) -> Edit | None:
+        """A `return` with two of its values the other way round."""
+        line = Line(statement.source.removeprefix("return"))
+        for text, cause in swapped(line, Scope({}), True):
+            edit = Edit(statement, f"return{text}", statement.replaced(f"return{text}"), cause)
+            if self.mended(self.problem.parameters, [edit.patch]) == self.all:
+                return edit
+        return None
+
     def of_floats(self) -> Edit | None:
         """The line that makes an array of floats where integers cut something off, with which all is right."""
         for statement in self.problem.program.statements:
@@ -306,14 +318,14 @@ def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
     return "updated-weights" if scope.is_parameter(target) else "forward-differs"
 
 
-def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit]) -> bool:
+def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: bool) -> bool:
     """Whether the line that mends a step tells better than its values what was wrong: how it was written."""
     if nearest == "overwritten-not-accumulated":
         return cause in ("detached-branch", "missing-branch", "missing-target")
     if cause == "accumulated-twice":  # or one that has a factor
         return bool(proven) and nearest in (None, "factor-2")
     passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
-    return nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
+    return final and nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
 
 
 @functools.lru_cache(4096)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
-from .edits import Edit, candidates, instead, of_expression
+from .compare import same
+from .edits import Candidate, Edit, candidates, instead, of_expression, written
 from .instrument import FILENAME, Source, Statement
 from .locate import Healing, Trail
 from .moments import Bench
@@ -26,13 +27,25 @@ def in_helpers(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -
         lines = [s for s in problem.program.statements if s.function == name and s.kind in ("=", "return")]
         lines = [s for s in lines if s.origin.tree.name == name][-MOST:]
         for statement, scope in _scopes(problem, trail, healing, lines):
-            expressions = (of_expression(statement, *found) for found in candidates(statement.text, scope, False))
+            found = itertools.chain(candidates(statement.text, scope, False), _slopes(trail, healing, statement, scope))
+            expressions = (of_expression(statement, *candidate) for candidate in found)
             for edit in itertools.chain(instead(statement, scope), expressions):
                 others = _with(edit, text, function, bench.space)
                 if others is not None and bench.fits(
                     of_expression(bench.statement, bench.statement.text, None), others
                 ):
                     yield edit
+
+
+def _slopes(trail: Trail, healing: Healing, statement: Statement, scope: Scope) -> Iterator[Candidate]:
+    """The derivatives of the activations there, of what the function is given."""
+    for applied in trail.activated(healing, next(iter(healing.values))[1:]):
+        names = [name for name, value in scope.floats.items() if same(value, applied.z)]
+        for name in names[:1] if applied.activation.from_z else ():
+            yield Candidate(applied.activation.from_z.format(z=name), "wrong-local-derivative")
+        node = trail.view.derivation(applied) if names else None
+        if node is not None and (text := written(node, statement.text, scope)):
+            yield Candidate(text, "wrong-local-derivative")
 
 
 def _called(bench: Bench) -> Iterator[tuple[str, Any]]:

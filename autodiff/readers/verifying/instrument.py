@@ -11,6 +11,7 @@ source with a patch.
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import functools
 import inspect
@@ -43,10 +44,10 @@ _TAKES_A_VALUE = {"append", "appendleft", "insert", "at", "copyto", "setdefault"
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """One assignment (or `return`, or `list.append`) of the source, and the expression whose value it takes."""
+    """One assignment (or `return`, `list.append`, an argument) of the source, and the expression whose value it takes."""
 
     number: int
-    kind: str  # "=", "+=" and the like, "return" or "call"
+    kind: str  # "=", "+=" and the like, "return", "call" or "argument"
     names: tuple[str, ...]  # what is assigned, as the source writes it
     function: str
     file: str
@@ -159,6 +160,25 @@ class Instrument(Calls):
         self.function: list[str] = [name]
         self.locals: list[set[str]] = []
         self.statements: list[Statement] = statements
+        self.whole: ast.stmt | None = None  # the statement that is being looked through
+        self.last: int = 0  # the number of the latest one that assigns something
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.stmt) and not isinstance(node, (ast.FunctionDef, ast.For, ast.While, ast.If, ast.With)):
+            self.whole = node
+        return super().visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        names = _parameters(self.source.function, node.func) if self.whole is not None else []
+        hooked: dict[int, ast.expr] = {}
+        for i, (argument, name) in enumerate(zip(node.args, names, strict=False)):
+            if isinstance(argument, (ast.BinOp, ast.UnaryOp)):
+                hooked[i] = self._hooked(self.whole, argument, "argument", [name])
+                node.args[i] = ast.Constant(None)
+        call: Any = super().visit_Call(node)
+        for i, argument in hooked.items():
+            call.args[i - len(node.args)] = argument
+        return call
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.function.append(node.name)
@@ -191,7 +211,7 @@ class Instrument(Calls):
             return []
         array, place = copy.deepcopy(target.value), copy.deepcopy(target.value)
         place.ctx = ast.Store()
-        number = ast.Constant(self.statements[-1].number)
+        number = ast.Constant(self.last)
         if isinstance(array, ast.Name) and array.id not in self.locals[-1]:  # assigned, it would become local
             return [ast.copy_location(ast.Expr(ast.Call(_hook("filled"), [number, array], [])), node)]
         seen = ast.Assign([place], ast.Call(_hook("base"), [number, array], []))
@@ -209,7 +229,7 @@ class Instrument(Calls):
     def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         operator = ast.unparse(node).removeprefix(ast.unparse(node.target)).split("=")[0].strip() + "="
         node.value = self._hooked(node, node.value, operator, [node.target])
-        number = ast.Constant(self.statements[-1].number)
+        number = ast.Constant(self.last)
         target = copy.deepcopy(node.target)
         target.ctx = ast.Load()
         after = ast.Assign([copy.deepcopy(node.target)], ast.Call(_hook("after"), [number, target], []))
@@ -266,7 +286,9 @@ class Instrument(Calls):
                 self.source, start,
             )
         )  # fmt: skip
-        return ast.copy_location(ast.Call(_hook("step"), [ast.Constant(number), self.visit(value)], []), value)
+        hooked = ast.Call(_hook("step"), [ast.Constant(number), self.visit(value)], [])
+        self.last = number
+        return ast.copy_location(hooked, value)
 
 
 def _assigned(function: ast.FunctionDef) -> set[str]:
@@ -275,6 +297,28 @@ def _assigned(function: ast.FunctionDef) -> set[str]:
     shared = {name for node in inside if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names}
     stored = {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     return (stored | {node.arg for node in inside if isinstance(node, ast.arg)}) - shared
+
+
+def _parameters(function: FunctionType, called: ast.expr) -> list[str]:
+    """What a function of the user's calls its arguments; nothing of any other function."""
+    space = function.__globals__
+    if isinstance(called, ast.Name):
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        found: Any = space.get(called.id)
+        if called.id in cells:
+            with contextlib.suppress(ValueError):  # empty
+                found = cells[called.id].cell_contents
+    elif isinstance(called, ast.Attribute):
+        own = function.__qualname__.split(".")[-2:-1]
+        classes = [space.get(own[0])] if own else []
+        classes += [kind for kind in space.values() if isinstance(kind, type)]
+        found = next((f for kind in classes if isinstance(f := getattr(kind, called.attr, None), FunctionType)), None)
+    else:
+        return []
+    if not isinstance(found, FunctionType) or not is_users(found.__code__.co_filename, found.__module__ or ""):
+        return []
+    names = list(found.__code__.co_varnames[: found.__code__.co_argcount])
+    return names[1:] if isinstance(called, ast.Attribute) else names
 
 
 def _makes_a_structure(function: str) -> bool:

@@ -240,7 +240,7 @@ class Trail:
 
     def _slopes(self, shapes: Sequence[Any], kind: str) -> Iterator[Target]:
         """The derivatives of activations, entry by entry, which some derivations compute in a line of their own."""
-        if not any(shapes) or kind in ("return", "+=", "-="):  # what a helper is given may be wrong, too
+        if not any(shapes) or kind in ("return", "argument", "+=", "-="):  # what a helper is given may be wrong, too
             return
         by_place: dict[Any, list[Applied]] = defaultdict(list)
         for shape in set(shapes):
@@ -523,6 +523,11 @@ class Trail:
                     factors.add(ratio(self.look.true[name] - rest, part))
                     entries += part.size
         return factors.pop() if len(factors) == 1 and entries > 1 else None  # a single number is a multiple of any
+
+    def is_final(self, healing: Healing) -> bool:
+        """Whether a step should be the gradient of a parameter, or a part of it."""
+        node = healing.target.nodes[0]
+        return isinstance(node, str) or is_piece(node)
 
     @staticmethod
     def _is_parameter(node: Any) -> bool:

@@ -273,7 +273,7 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
 
 def _target(statement: Statement) -> Any:
     """The tree of what a statement assigns, where that is one thing."""
-    if len(statement.names) != 1 or statement.kind in ("return", "call"):
+    if len(statement.names) != 1 or statement.kind in ("return", "call", "argument"):
         return None
     return ast.parse(statement.names[0], mode="eval").body
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .activations import ACTIVATIONS, SMOOTH, Activation
-from .compare import direction, same
+from .compare import direction, ratio, same
 from .instrument import compiled
 from .pure import only_computes
 
@@ -93,7 +93,7 @@ class Scope:
 
     def is_compared(self, value: Any) -> bool:
         """Whether it is a target, that the loss compares with."""
-        return any(same(value, target) for target in self.compared)
+        return np.size(value) > 1 and any(ratio(value, target) is not None for target in self.compared)
 
     def is_delta(self, value: Any) -> bool:
         """Whether it is a derivative of the loss, but for a factor."""
@@ -195,7 +195,7 @@ class Scope:
         known = {name for applied in self.applied for name in (applied.z, applied.a)}
         found: list[str] = []
         for name, value in self.floats.items():
-            if value.shape == shape and name not in known:
+            if value.shape == shape and name not in known and not self.is_compared(value):
                 low, high = float(value.min()), float(value.max())
                 found += [f"{name} * (1 - {name})"] * (0 < low <= high < 1)
                 found += [f"(1 - {name}**2)"] * (-1 < low <= high < 1)

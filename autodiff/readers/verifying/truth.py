@@ -20,6 +20,7 @@ from ...tensor import Tensor
 from .problem import Outcome, Point, Problem
 
 ROUNDING = 100  # roundings that a derivation may differ by, in the size of its largest ones
+DOUBLE = float(np.finfo(np.float64).eps)
 NOISY = 2  # runs with other roundings
 ENTRIES = 50  # of a parameter that are measured one by one, where nothing is recorded; of a larger one
 DIRECTIONS = 5  # so many random directions
@@ -36,11 +37,12 @@ class Agreement:
     size: float  # the largest entry
     note: str = ""
     kink: bool = False  # at a point without a derivative, where this is one of those beside it
+    in_double: Agreement | None = None  # of what it is in float64, where rounding in float32 tells too little
 
     @property
     def right(self) -> bool:
         """Whether nothing but rounding is between them."""
-        return self.error <= self.bound
+        return self.error <= self.bound and (self.in_double is None or self.in_double.right)
 
     @property
     def digits(self) -> float:
@@ -52,6 +54,8 @@ class Agreement:
     @property
     def resolution(self) -> float:
         """The smallest error that would have shown, relative to the gradient."""
+        if self.in_double is not None:
+            return self.in_double.resolution
         return self.bound / self.size if self.size else self.bound
 
 
@@ -210,7 +214,19 @@ def agreements(problem: Problem, look: Look) -> dict[str, Agreement]:
     if any(not agreement.right for agreement in found.values()):  # by rounding of the true one, perhaps
         ours = _spreads_of_truth(problem, look)
         found = _bounded(look, {name: spread[name] + ours[name] for name in spread}, eps)
+    if eps > DOUBLE:
+        _ask_double(problem, look, [a for a in found.items() if a[1].resolution > max(UNKNOWN, 2000 * eps)])
     return found
+
+
+def _ask_double(problem: Problem, look: Look, vague: Iterable[tuple[str, Agreement]]) -> None:
+    """Gradients of a derivation in float32 that is unstable there, as it computes them in float64."""
+    values = [(name, agreement, look.traced.gradients[name]) for name, agreement in vague]
+    ours = _spreads_of_truth(problem, look) if values else {}
+    for name, agreement, value in values:
+        if isinstance(value, Tensor):
+            bound = ROUNDING * (ours[name] + DOUBLE * largest(look.true[name]))
+            agreement.in_double = compared(value.numpy(), look.true[name], bound)
 
 
 def _bounded(look: Look, spread: Mapping[str, float], eps: float) -> dict[str, Agreement]:
@@ -225,7 +241,7 @@ def _spreads_of_truth(problem: Problem, look: Look) -> dict[str, float]:
     """How far the recorded gradient moves by rounding: a loss may be worse to differentiate than to derive by hand."""
     spread = dict.fromkeys(look.true, 0.0)
     for seed in range(NOISY):
-        traced = problem.run(look.point, traced=True, noise=float(np.finfo(np.float64).eps), seed=seed, record=False)
+        traced = problem.run(look.point, traced=True, noise=DOUBLE, seed=seed, record=False)
         if traced.error is None and isinstance(traced.loss, Tensor):
             for name, value in _recorded(Look(look.point, look.plain, traced, {}, {})).items():
                 spread[name] = max(spread[name], largest(difference(value, look.true[name])))

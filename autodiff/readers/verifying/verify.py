@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from .witness import Witness, heard
 
 BUDGET = 2.5  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
+KNOWN = 1e-3  # of a gradient: what is known less well is like many others
 CONFIRMED = 6  # digits to which differences have to confirm a graph that may have lost a part of the loss
 
 
@@ -224,6 +226,8 @@ class _Examination:
         if len(trail.look.wrong) == len(trail.look.true) and (statement := trail.careless_loss()):
             wrong = tuple(trail.look.wrong)
             return self._told("wrong", [Mistake(statement.name, statement, cause="accidental-broadcast", wrong=wrong)])
+        if exchanged := self._exchanged():
+            return self._told("wrong", exchanged)
         found, blamed = self._mistakes(trail)
         details: dict[str, str] = {}
         factor = common_factor(self.looks)
@@ -234,6 +238,19 @@ class _Examination:
             found = found[:1] if line is not None else found
             found[0] = replace(found[0], fix=alone or line or found[0].fix, otherwise=line if alone else None)
         return self._told("wrong", found, steps(trail, blamed) if blamed else (), details)
+
+    def _exchanged(self) -> list[Mistake]:
+        """Two gradients that are given back in each other's places."""
+        wrong = sorted({name for look in self.looks for name in look.wrong})
+        statement = self._return_of(getattr(self.problem.f, "__name__", ""))
+        for pair in itertools.permutations(wrong, 2):
+            ways = [(look, a, b) for look in self.looks for a, b in (pair, pair[::-1])]
+            known = all(look.agreement[a].resolution < KNOWN for look, a, _ in ways)
+            if statement is not None and known and all(agrees(look, a, look.hand[b]) for look, a, b in ways):
+                edit = Doctor(self.problem, self.looks, self.deadline).exchanging(statement)
+                meaning = f"the gradients of {pair[0]} and {pair[1]} the other way round"
+                return [Mistake("return", statement, meaning, fix=edit.text if edit else None, wrong=pair)]
+        return []
 
     def _turned_loss(self, mistake: Mistake) -> Mistake:
         """The mistake, if the loss has lost its sign: at the statement of the loss, if there is a line for that."""

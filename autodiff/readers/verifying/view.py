@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...composition import tensor_of
 from ...derivative import pull
 from ...graph import Graph, Node
 from ...tensor import Tensor
@@ -28,6 +29,7 @@ class Applied:
     """An activation behind a value: a = activation(z), the derivative that arrives at a, and the local one."""
 
     activation: Activation
+    start: Node  # of z
     node: Node  # of a
     z: Any
     a: Any
@@ -99,7 +101,7 @@ class View:
         found: list[Applied] = []
         for start in dict.fromkeys((v, last)):
             if (z := self.values.get(start)) is not None and z.dtype.kind == "f":
-                found += self._activations(z, self.along(start))
+                found += self._activations(start, z)
         known = {applied.node for applied in found}
         return found + [applied for applied in self._found(v) if applied.node not in known]
 
@@ -110,7 +112,7 @@ class View:
         for u in self.of_itself(v):
             if u in self.adjoints and (slope := self._local(v, u)) is not None and not np.allclose(slope, slope.flat[0]):
                 activation = Activation("", *_replayed(self._between(v, u), v))
-                yield Applied(activation, u, self.values[v], self.values[u], self.adjoints[u], self.own(slope))
+                yield Applied(activation, v, u, self.values[v], self.values[u], self.adjoints[u], self.own(slope))
 
     def _between(self, v: Node, u: Node) -> list[Node]:
         """The operations that make u of v."""
@@ -132,15 +134,21 @@ class View:
         a, b = self.adjoints.get(u), self.adjoints.get(v)
         return u is v or (a is not None and b is not None and np.array_equal(a, b))
 
-    def _activations(self, z: Any, chain: Iterable[Node]) -> Iterator[Applied]:
+    def _activations(self, start: Node, z: Any) -> Iterator[Applied]:
         with np.errstate(all="ignore"):
             expected = [(activation, activation.value(z)) for activation in (ACTIVATIONS if z.ndim else SMOOTH)]
-            for u in chain:
+            for u in self.along(start):
                 a, arriving = self.values.get(u), self.adjoints.get(u)
                 if a is not None and arriving is not None and not same(a, z):
                     for activation, value in expected:
                         if same(a, value):
-                            yield Applied(activation, u, z, a, arriving, activation.slope(z) * 1.0)
+                            yield Applied(activation, start, u, z, a, arriving, activation.slope(z) * 1.0)
+
+    def derivation(self, applied: Applied) -> Node | None:
+        """The graph of the derivative of an activation."""
+        ones = Tensor._plain(np.ones(applied.start.shape))
+        found: Any = pull(applied.node, ones, {applied.start}, record=tensor_of, within=True).get(applied.start)
+        return found._current()[1] if isinstance(found, Tensor) else None
 
     @functools.cached_property
     def every(self) -> list[Applied]:

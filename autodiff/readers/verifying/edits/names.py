@@ -15,6 +15,9 @@ from ..scope import Scope
 from .line import PLAIN, Candidate, Line, called, evaluated, is_numpy
 
 
+MOST = 16  # values in a row of which two are exchanged
+
+
 def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """Another value in the place of one; of all of the same name in a factor, too."""
     for node in line.values:
@@ -43,7 +46,7 @@ def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """Two arguments, or two items of a tuple or a list, in the other order."""
     for node in line.nodes:
         items: list[Any] = node.args if isinstance(node, ast.Call) else getattr(node, "elts", [])
-        if 2 <= len(items) <= 4 and not line.is_index(node):
+        if 2 <= len(items) <= (4 if isinstance(node, ast.Call) else MOST) and not line.is_index(node):
             for a, b in itertools.combinations(items, 2):
                 first, second = line.span(a), line.span(b)
                 between = line.text[first[1] : second[0]]
@@ -69,6 +72,8 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         return "activation-derivative-of-wrong-layer" if _is_activation(value, scope) else None
     if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
         return "updated-weights"
+    if final and scope.is_parameter(other) and scope.is_parameter(value):
+        return "regulariser-on-wrong-parameter"
     delta = scope.is_delta(other) or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
     return "wrong-tensor-in-weight-gradient" if final and not delta else "wrong-tensor-in-delta"
 

@@ -157,6 +157,12 @@ def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     return next((cause for cause, equation in LAST if every and all(_holds(equation, pair) for pair in every)), None)
 
 
+def is_of_loss(trail: Trail, healing: Healing, looks: Sequence[Look]) -> bool:
+    """Whether a step is the derivative by what the loss compares with targets."""
+    every = [pair for look in looks for pair in pairs(trail, healing, look)]
+    return bool(every) and all(_holds(wrong_loss, pair) for pair in every)
+
+
 def _of_slope(pairs: Sequence[Pair]) -> str:
     """What is wrong with a line that should be nothing but the derivative of an activation."""
     for cause, equation in SYMPTOMS:
@@ -208,8 +214,9 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
 
 def _of_all(arrays: Sequence[Any]) -> set[int]:
     """The sizes that all given arrays have: the number of samples."""
-    shapes = [set(array.shape) for array in arrays if array.size > 1]
-    return set[int].intersection(*shapes) if len(shapes) > 1 else set()
+    shapes = [array.shape for array in arrays if array.size > 1]
+    common = set[int].intersection(*map(set, shapes)) if len(shapes) > 1 else set[int]()
+    return common if len(common) < 2 else {shapes[0][0]}
 
 
 def _sizes(value: Any) -> tuple[int, ...]:

@@ -24,6 +24,8 @@ def unknown_slope(p: Pair) -> bool:
     if p.node is None or p.true.size < 2 or p.is_parameter or len(ends := p.view.of_itself(p.node)) != 1:
         return False
     arriving = p.view.adjoints.get(ends[0])
+    if any(same(p.hand, part) for _, part in p.parts):
+        return False  # it is another use that is missing
     return arriving is not None and same(p.hand, p.factor * arriving) and not same(p.hand, p.true)
 
 

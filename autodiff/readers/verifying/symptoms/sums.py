@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ....graph import Node
 from ..compare import ratio, same
 from .factors import left_out
 from .pair import Pair, products
@@ -65,8 +66,11 @@ def _of_prediction(p: Pair, rest: Any) -> bool:
 
 def missing_target(p: Pair) -> bool:
     """What is left is a multiple of the prediction alone."""
-    if p.node is None or p.is_parameter or p.view.compares(p.node):
-        return False  # the target is in the value already
+    if p.node is None or p.is_parameter:
+        return False
+    if p.view.compares(p.node):  # the target is in the value already
+        inputs = (x for x in p.node.inputs if isinstance(x, Node) and x.needs)
+        return p.true.size > 1 and any(ratio(p.hand, p.view.values[x]) is not None for x in inputs)
     if p.view.is_tail(p.node) and any(product.is_data and left_out(p, product) for product in products(p)):
         return True
     return _of_prediction(p, p.hand) and not _of_prediction(p, p.true)
