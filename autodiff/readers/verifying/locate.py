@@ -31,7 +31,7 @@ from .compare import EXACT, direction, ratio, same, telling_factor
 from .instrument import Statement
 from .problem import Problem
 from .program import Record, node_places
-from .response import Answer, Response, flat
+from .response import Response, flat
 from .truth import Look, compared, source
 from .view import Applied, View
 
@@ -79,7 +79,6 @@ class Trail:
     conventions: set[float] = field(default_factory=lambda: {1.0})  # factors that steps behind right gradients carry
     _meanings: dict[int, list[tuple[Node, float]]] = field(default_factory=dict[int, list[tuple[Node, float]]])
     _views: list[View] = field(default_factory=list[View])
-    _answers: dict[Any, Answer | None] = field(default_factory=dict[Any, Answer | None])
 
     def __post_init__(self) -> None:
         seen = [r for r in self.look.traced.run.records if isinstance(r.value, Node)]
@@ -203,22 +202,37 @@ class Trail:
 
     # --- what their values could be ---
 
-    def targets(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
-        """The true values that a statement's could be meant to be, dealt out to the times that it ran."""
+    def derivatives(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        """The derivatives of the loss that a statement's values could be meant to be, dealt out to when it ran.
+
+        What the last run of a loop hands on may go to what nobody differentiates by.
+        """
         for records in self._instances(statement):
             shapes = [np.shape(r.value) for r in records]
-            seen: set[bytes] = set()
-            for target in itertools.chain(self._sequences(records, shapes), self._rows(shapes)):
-                key = b"".join(np.asarray(v).tobytes() for v in target.values)
-                if key not in seen:
-                    seen.add(key)
-                    yield records, target
+            for target in itertools.chain(self._adjoints(shapes), self._rows(shapes)):
+                yield records, target
+            for target in self._adjoints(shapes[:-1]) if len(records) > 1 else ():
+                yield records[:-1], target
+
+    def targets(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        """All that a statement's values could be meant to be, each once."""
+        seen: set[tuple[int, bytes]] = set()
+        for records, target in itertools.chain(self.derivatives(statement), self._others(statement)):
+            key = len(records), b"".join(np.asarray(v).tobytes() for v in target.values)
+            if key not in seen:
+                seen.add(key)
+                yield records, target
+
+    def _others(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        """What comes from single uses, values of the forward pass, derivatives of activations."""
+        for records in self._instances(statement):
+            shapes = [np.shape(r.value) for r in records]
+            for some in (records, records[:-1]) if len(records) > 1 else (records,):
+                own = shapes[: len(some)]
+                yield from ((some, target) for target in (*self._uses(own), *self._forward_values(some, own)))
             if not self._knows_targets(records):
-                for target in self._slopes(shapes, self.problem.program.statements[statement].kind):
-                    yield records, target
-            if len(records) > 1:  # what the last run of a loop hands on may go to what nobody differentiates by
-                for target in self._sequences(records[:-1], shapes[:-1]):
-                    yield records[:-1], target
+                kind = self.problem.program.statements[statement].kind
+                yield from ((records, target) for target in self._slopes(shapes, kind))
 
     def _local_targets(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """Of a step that computes numbers: derivatives of one by another."""
@@ -256,23 +270,25 @@ class Trail:
     def _knows_targets(self, records: Sequence[Record]) -> bool:
         """Whether what the loss compares with is behind the values: then they are no slopes."""
         nodes = [self.nodes[r.place] for r in records[:1] if r.place in self.nodes]
-        return not self._compared.isdisjoint(Graph(nodes).nodes)
+        given = (x.value for x in Graph(nodes).leaves if not x.needs)
+        return any(np.size(value) > 1 and _contents(value) in self._compared for value in given)
 
-    @property
+    @functools.cached_property
     def compared(self) -> list[Any]:
-        """The values of what the loss compares with."""
-        return [self.view.values[x] for x in self._compared]
+        """The arrays that come into the loss where no parameter does any more."""
+        tail = [u for u in self.look.forward if u.shape != () and self.view.compares(u) and self.view.is_tail(u)]
+        ends = [x for u in tail for x in u.inputs if isinstance(x, Node) and not x.needs]
+        values = (self.look.values[x] for x in Graph(ends).leaves)
+        return [np.asarray(value) for value in values if np.size(value) > 1]
+
+    @functools.cached_property
+    def _compared(self) -> set[Any]:
+        return {_contents(value) for value in self.compared}
 
     @functools.cached_property
     def deltas(self) -> set[Any]:
         """The directions of the derivatives by the values of the forward pass."""
         return {direction(value)[0] for value in self.look.adjoints.values() if value.size > 1}
-
-    @functools.cached_property
-    def _compared(self) -> set[Node]:
-        """The arrays that come into the loss where no parameter does any more."""
-        tail = [u for u in self.look.forward if u.shape != () and self.view.compares(u) and self.view.is_tail(u)]
-        return {x for u in tail for x in u.inputs if isinstance(x, Node) and not x.needs and self.view.values[x].size > 1}
 
     @property
     def view(self) -> View:
@@ -325,8 +341,8 @@ class Trail:
                 found.add(last.pop(other).place)
         return found | {record.place for record in last.values()}
 
-    def _sequences(self, records: Sequence[Record], shapes: Sequence[Any]) -> Iterator[Target]:
-        n, adjoints = len(records), self.look.adjoints
+    def _adjoints(self, shapes: Sequence[Any]) -> Iterator[Target]:
+        n, adjoints = len(shapes), self.look.adjoints
         if n == 1:
             for node in self.single:
                 if adjoints[node].shape == shapes[0]:
@@ -341,12 +357,10 @@ class Trail:
                     values = tuple(adjoints[node] for node in chosen)
                     if [v.shape for v in values] == list(shapes):
                         yield Target(values, chosen)
-        yield from self._uses(records, shapes)
-        yield from self._forward_values(records, shapes)
 
-    def _uses(self, records: Sequence[Record], shapes: Sequence[Any]) -> Iterator[Target]:
+    def _uses(self, shapes: Sequence[Any]) -> Iterator[Target]:
         """What comes to a value from one of its several uses."""
-        if len(records) == 1:
+        if len(shapes) == 1:
             for (node, _), value in self.uses.items():
                 if value.shape == shapes[0]:
                     yield Target((value,), (node,), "use")
@@ -358,7 +372,7 @@ class Trail:
                 by_group[self.places[consumer], operand].append((consumer.index, node, value))
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
-            for chosen in alignments(found, len(records)):
+            for chosen in alignments(found, len(shapes)):
                 values = tuple(value for _, _, value in chosen)
                 if [v.shape for v in values] == list(shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
@@ -434,37 +448,47 @@ class Trail:
     # --- healing ---
 
     def heal(self, wrong: Sequence[str]) -> list[Healing]:
-        """All healings that mend some of the wrong gradients and break none."""
+        """Healings that mend as many of the wrong gradients as one can, and break none."""
         right = [name for name in self.look.true if name not in wrong]
-        found: list[Healing] = []
-        self._answers.clear()
-        self.response: Response = Response(self.problem, self.look, self.healed)
         relevant = self.relevant(wrong)
         attested = {1.0}.union(*(self._factors(k) for k in self.relevant(right) if k not in relevant))
         behind = {*self.relevant(right), *self._behind_pieces()}
         self.conventions = {1.0}.union(*(self._inner_factors(k) for k in behind))
+        if len(wrong) > 1:
+            found = self._search(relevant, attested, wrong, [wrong], (time.thread_time() + self.deadline) / 2)
+            if any(len(healing.mended) == len(wrong) for healing in found):
+                return found
+        found = self._search(relevant, attested, wrong, [[name] for name in wrong], self.deadline)
+        return found + self._finals(wrong, right)
+
+    def _search(
+        self, relevant: Sequence[int], attested: set[float], wrong: Sequence[str], groups: Any, deadline: float
+    ) -> list[Healing]:
+        """Healings of statements that mend one of some groups of gradients at least."""
+        found: list[Healing] = []
+        attested, right = set(attested), [name for name in self.look.true if name not in wrong]
+        self.response: Response = Response(self.problem, self.look, self.healed, groups)
         for i, statement in enumerate(relevant):
             if self._is_start(statement):
                 continue
             now = time.thread_time()
-            until = now + SHARE * (self.deadline - now) / (len(relevant) - i)
+            until = min(now + SHARE * (deadline - now) / (len(relevant) - i), deadline)
             kinds = (self.targets, self._next_targets, self._local_targets)
             targets = itertools.chain.from_iterable(kind(statement) for kind in kinds)
             for j, (records, target) in enumerate(targets):
-                if j % AT_ONCE == 0 and time.thread_time() > min(until, self.deadline):
+                if j % AT_ONCE == 0 and time.thread_time() > until:
                     break
-                for factor in attested:
+                for factor in attested if target.kind not in ("value", "local") else (1.0,):
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
-                    if target.kind not in ("value", "local") or factor == 1.0:
-                        healing = self._tried(statement, target, values, wrong, right)
-                        if healing:
-                            healing.factor *= factor
-                            if self._is_parameter(target.nodes[0]):
-                                healing.penalty = 2
-                            found.append(healing)
+                    healing = self._tried(statement, target, values, wrong, right)
+                    if healing:
+                        healing.factor *= factor
+                        if self._is_parameter(target.nodes[0]):
+                            healing.penalty = 2
+                        found.append(healing)
             if not any(healing.statement == statement for healing in found):
                 attested |= self._factors(statement)
-        return found + self._finals(wrong, right)
+        return found
 
     def _tried(
         self,
@@ -475,7 +499,7 @@ class Trail:
         right: Sequence[str],
         again: bool = True,
     ) -> Healing | None:
-        if again and not self._may_mend(target, values, wrong):
+        if again and not self._may_mend(target, values):
             return None
         differing = [self.position[place] for place, value in values.items() if not same(self.hand(place), value)]
         if not differing and not (again and target.kind == "adjoint" and not right):
@@ -495,17 +519,14 @@ class Trail:
             healing.factor, healing.penalty = factor, 1
         return healing
 
-    def _may_mend(self, target: Target, values: Values, wrong: Sequence[str]) -> bool:
+    def _may_mend(self, target: Target, values: Values) -> bool:
         """Whether values of a step may mend something: what is no derivative, and may be used twice, always may."""
         if target.kind == "value" or (target.kind == "slope" and len(values) > 1):
             return True
-        places = tuple(values)
-        if places not in self._answers:
-            self._answers[places] = self.response.of(places)
-        answer = self._answers[places]
+        answer = self.response.of(tuple(values))
         new = flat(values.values())
         known = answer is not None and new.size == answer.slopes.shape[1]
-        return not known or answer.may_mend(new, wrong, target.kind in ("adjoint", "row"))
+        return not known or answer.may_mend(new, target.kind in ("adjoint", "row"))
 
     def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
         """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""
@@ -653,13 +674,9 @@ class Trail:
     def meanings(self, statement: int) -> list[tuple[Node, float]]:
         """The values whose derivatives a statement's values are, each but for a constant factor."""
         if statement not in self._meanings:
-            found: list[tuple[Node, float]] = []
-            for records, target in self.targets(statement):
-                if target.kind in ("adjoint", "row"):
-                    factor = telling_factor([r.value for r in records], target.values)
-                    if factor is not None:
-                        found.append((target.nodes[0], factor))
-            self._meanings[statement] = found
+            pairs = ((t.nodes[0], [r.value for r in records], t.values) for records, t in self.derivatives(statement))
+            factors = ((node, telling_factor(own, values)) for node, own, values in pairs)
+            self._meanings[statement] = [(node, factor) for node, factor in factors if factor is not None]
         return self._meanings[statement]
 
     def is_made_of(self, later: Node | str, node: Node) -> bool:
@@ -676,8 +693,8 @@ class Trail:
     def repeats(self, statement: int) -> bool:
         """Whether a step is what an earlier one was already."""
         earlier = itertools.takewhile(lambda k: k != statement, self.relevant(list(self.look.true)))
-        own = {node for node, _ in self.meanings(statement)}
-        return any(own & {node for node, _ in self.meanings(k)} for k in earlier)
+        own = set(self.meanings(statement))
+        return any(own & set(self.meanings(k)) for k in earlier)
 
     def is_there(self, node: Node, other_than: int) -> bool:
         """Whether another step is the derivative by a value."""
@@ -692,7 +709,7 @@ class Trail:
         """The nodes whose true derivatives a statement's values are, but for a factor."""
         return [
             target.nodes[0]
-            for records, target in self.targets(statement)
+            for records, target in self.derivatives(statement)
             if target.kind == "adjoint"
             and all(same(r.value, factor * v) for r, v in zip(records, target.values, strict=True))
         ]
@@ -724,6 +741,11 @@ class Trail:
 def is_careless(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     """Whether shapes are (n,) and (n, 1): a row and a column, by mistake."""
     return len(a) == 1 and a[0] > 1 and b == (a[0], 1)
+
+
+def _contents(array: Any) -> tuple[Any, bytes]:
+    """What is equal for equal arrays, of whatever kind of number."""
+    return np.shape(array), np.asarray(array, dtype=np.float64).tobytes()
 
 
 def is_piece(node: Node) -> bool:

@@ -83,10 +83,10 @@ class Bench:
         space = {**frame.f_globals, **frame.f_locals}
         moment = Moment(count, space)
         if self.base:
-            try:
-                before = eval(compiled(self.base), dict(space))
-            except Exception:
-                before = None
+            before = _evaluated(self.base, space)
+            if self.base != self.name and isinstance(before, (list, dict)):  # whose items are arrays of their own
+                self.base = self.name
+                before = _evaluated(self.base, space)
             moment.goes_on = before is not None and bool(self._originals) and before is self._originals[-1]
             self._originals.append(before)
             moment.before = _kept(before)
@@ -240,6 +240,13 @@ class Bench:
         if self.base.isidentifier():
             return text
         return text.replace(self.base, BASE, 1) if text.startswith(self.base) else text
+
+
+def _evaluated(text: str, space: dict[str, Any]) -> Any:
+    try:
+        return eval(compiled(text), dict(space))
+    except Exception:  # not there yet
+        return None
 
 
 BASE = "__base__"

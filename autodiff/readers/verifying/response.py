@@ -1,62 +1,83 @@
 """How the gradients of a derivation answer to the values of its steps.
 
 A derivation passes derivatives on, and so what comes out is linear in what any of its steps computes. Random mixtures
-of each gradient, numbers, are pulled back through the derivation's own graph to a step: then to know what other values
+of the gradients, numbers, are pulled back through the derivation's own graph to a step: then to know what other values
 there would make of the gradients costs a product, where to run the program costs thousands of times that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...derivative import pull
-from ...graph import Node
+from ...graph import Graph, Node
 from ...tensor import Tensor
 from .problem import Problem
 from .truth import Look
 
-MIXTURES = 2  # of each gradient: one alone is a multiple of any other number
+MIXTURES = 2  # of each group of gradients: one alone is a multiple of any other number
 CLOSE = 1e-6  # of what is added up: runs of the program have the last word
 FAITHFUL = 1e-4  # the same, of the derivation on Tensors, each value apart, and the user's
 
 
 class Response:
-    """The derivation at a point, with some steps healed."""
+    """The derivation at a point, with some steps healed.
 
-    def __init__(self, problem: Problem, look: Look, healed: Mapping[Any, Any]) -> None:
+    `groups` are the gradients that are to be mended together; all others are to stay right.
+    """
+
+    def __init__(self, problem: Problem, look: Look, healed: Mapping[Any, Any], groups: Sequence[Sequence[str]]) -> None:
         traced = problem.run(look.point, traced=True, heal=healed, apart=True)
-        plain = problem.run(look.point, heal=healed)
+        plain = problem.run(look.point, heal=healed, record=False)
         self.nodes: dict[Any, Node] = {r.place: r.value for r in traced.run.records if isinstance(r.value, Node)}
-        self.values: dict[Any, Any] = {r.place: r.value for r in plain.run.records}
-        self.mixtures: dict[tuple[str, int], _Mixture | None] = {}
+        self.mixtures: list[_Mixture | None] = []
+        named = {name for group in groups for name in group}
+        rest = [name for name in look.true if name not in named]
+        self.groups: list[Sequence[str]] = [*groups, *([rest] if rest else [])]
+        self.wrong: int = len(groups)
         rng = np.random.default_rng(0)
-        for name, true in look.true.items():
-            for i in range(MIXTURES):
-                weights = rng.standard_normal(true.shape)
-                known = traced.error is None is plain.error
-                mixed = _mixed(traced.gradients[name], plain.gradients[name], true, weights) if known else None
-                self.mixtures[name, i] = mixed
+        known = traced.error is None is plain.error
+        for group in self.groups:
+            for _ in range(MIXTURES):
+                found = [
+                    _mixed(traced.gradients[name], plain.gradients[name], look.true[name], rng) if known else None
+                    for name in group
+                ]
+                self.mixtures.append(functools.reduce(_together, found))
+        self._answers: dict[Any, Answer | None] = {}
 
-    def of(self, places: Collection[Any]) -> Answer | None:
+    def of(self, places: tuple[Any, ...]) -> Answer | None:
         """How the gradients answer to the values at some places; None where that is not known."""
-        nodes = {place: self.nodes.get(place) for place in places}
-        targets = {node for node in nodes.values() if node is not None and node.needs}
+        if places not in self._answers:
+            self._answers[places] = self._of(places)
+        return self._answers[places]
+
+    def _of(self, places: tuple[Any, ...]) -> Answer | None:
+        nodes = [self.nodes[place] for place in places if place in self.nodes]
+        targets = {node for node in nodes if node.needs}
         if len(targets) < len(places):
             return None
-        own = flat(self.values[place] for place in places)
+        own = flat(self.values.get(node, np.zeros(node.shape)) for node in nodes)
         slopes = np.zeros((len(self.mixtures), own.size))
         rest, true = np.zeros(len(self.mixtures)), np.zeros(len(self.mixtures))
-        for i, mixture in enumerate(self.mixtures.values()):
+        for i, mixture in enumerate(self.mixtures):
             if mixture is None:
                 return None
-            found: Any = pull(mixture.node, np.float64(1), targets, within=True) if mixture.node.needs else {}
-            slopes[i] = flat(found.get(nodes[place], np.zeros(np.shape(self.values[place]))) for place in places)
+            if mixture.node is not None:
+                found: Any = pull(mixture.node, np.float64(1), targets, within=True)
+                slopes[i] = flat(found.get(node, np.zeros(node.shape)) for node in nodes)
             rest[i], true[i] = mixture.value - slopes[i] @ own, mixture.true
-        return Answer([name for name, _ in self.mixtures], slopes, rest, true)
+        return Answer(slopes, rest, true, self.wrong)
+
+    @functools.cached_property
+    def values(self) -> dict[Node, Any]:
+        """The values behind the mixtures."""
+        return Graph([m.node for m in self.mixtures if m is not None and m.node is not None]).evaluate()
 
 
 def flat(values: Iterable[Any]) -> Any:
@@ -66,46 +87,56 @@ def flat(values: Iterable[Any]) -> Any:
 
 @dataclass(frozen=True)
 class _Mixture:
-    """A mixture: its node in the graph of the derivation, what it is, and what it should be."""
+    """Gradients as one number: its node in the graph of the derivation, what it is, and what it should be."""
 
-    node: Node
+    node: Node | None  # None where nothing is made of the parameters
     value: float
     true: float
 
 
-def _mixed(traced: Any, plain: Any, true: Any, weights: Any) -> _Mixture | None:
-    """The sum of a gradient's entries, each with a weight; None where the graph has not the user's value."""
+def _mixed(traced: Any, plain: Any, true: Any, rng: np.random.Generator) -> _Mixture | None:
+    """The sum of a gradient's entries, each with a random weight; None where the graph has not the user's value."""
+    weights = rng.standard_normal(true.shape)
     if not isinstance(traced, Tensor) or traced.size != true.size or np.size(plain) != true.size:
         return None
     total: Any = np.sum(np.reshape(traced, true.shape) * weights)
     value, own = float(total.numpy()), np.reshape(plain, true.shape) * weights
     if not abs(value - np.sum(own)) <= FAITHFUL * np.sum(np.abs(own)):
         return None
-    return _Mixture(total._node, value, float(np.sum(true * weights)))
+    return _Mixture(total._node if total._node.needs else None, value, float(np.sum(true * weights)))
+
+
+def _together(a: _Mixture | None, b: _Mixture | None) -> _Mixture | None:
+    """The sum of two mixtures."""
+    if a is None or b is None:
+        return None
+    tensors = [Tensor._of(x.node, np.float64(x.value)) for x in (a, b) if x.node is not None]
+    total: Any = tensors[0] + tensors[1] if len(tensors) == 2 else tensors[0] if tensors else None
+    return _Mixture(total._node if total is not None else None, a.value + b.value, a.true + b.true)
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """How the mixtures of each gradient answer to the values of a step: `slopes @ values` is what these add."""
+    """How the mixtures answer to the values of a step: `slopes @ values` is what these add."""
 
-    names: Sequence[str]  # of the gradients
     slopes: Any
     rest: Any  # what they are without the step
     true: Any  # what they should be
+    wrong: int  # so many groups are to be mended
 
-    def may_mend(self, values: Any, wrong: Collection[str], scaled: bool) -> bool:
-        """Whether with other values a wrong gradient is right, and none is broken; `scaled`: or a multiple of them."""
+    def may_mend(self, values: Any, scaled: bool) -> bool:
+        """Whether with other values a wrong group is right, and nothing is broken; `scaled`: or a multiple of them."""
         added = self.slopes @ values
-        if self._mends(added, wrong):
+        if self._mends(added):
             return True
-        answering = [i for i, name in enumerate(self.names) if name in wrong and added[i]] if scaled else []
-        if not answering:
+        answering = np.flatnonzero(added[: MIXTURES * self.wrong]) if scaled else ()
+        if not len(answering):
             return False
         first = answering[0]  # tells the factor
-        return self._mends(added * ((self.true[first] - self.rest[first]) / added[first]), wrong)
+        return self._mends(added * ((self.true[first] - self.rest[first]) / added[first]))
 
-    def _mends(self, added: Any, wrong: Collection[str]) -> bool:
+    def _mends(self, added: Any) -> bool:
         off = np.abs(self.rest + added - self.true)
-        differing = off > CLOSE * (np.abs(self.rest) + np.abs(added) + np.abs(self.true))
-        names = {self.names[i] for i in np.flatnonzero(differing)}
-        return names <= set(wrong) and bool(set(wrong) - names)
+        right = off <= CLOSE * (np.abs(self.rest) + np.abs(added) + np.abs(self.true))
+        groups = right.reshape(-1, MIXTURES).all(axis=1)
+        return bool(groups[: self.wrong].any() and groups[self.wrong :].all())
