@@ -163,8 +163,11 @@ class Doctor:
         return self._best(bench, edits, lambda edit: bench.becomes(edit.expression or ""))
 
     def _around(self, bench: Bench, scope: Scope) -> list[Edit]:
-        """The bounds of loops, and conditions."""
-        return sorted(around(bench.statement), key=lambda edit: len(edit.text))[:MOST_RUN]
+        """The bounds of loops, and conditions; of loops in which the function is called."""
+        own = sorted(around(bench.statement), key=lambda edit: len(edit.text))
+        outer = self.problem.program.sources.get(getattr(self.problem.f, "__code__", None))
+        calls = around(bench.statement, outer) if outer is not None and outer is not bench.statement.origin else ()
+        return [*own, *sorted(calls, key=lambda edit: len(edit.text))][:MOST_RUN]
 
     def _best(self, bench: Bench, edits: Iterable[Edit], fits: Callable[[Edit], bool]) -> list[Edit]:
         """Those that leave what the statement should leave, the best first."""

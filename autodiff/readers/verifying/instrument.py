@@ -159,6 +159,7 @@ class Instrument(Calls):
         self.source = source
         self.function: list[str] = [name]
         self.locals: list[set[str]] = []
+        self.given: list[set[str]] = []  # the arguments of functions, which they may give back as they are
         self.statements: list[Statement] = statements
         self.whole: ast.stmt | None = None  # the statement that is being looked through
         self.last: int = 0  # the number of the latest one that assigns something
@@ -183,6 +184,8 @@ class Instrument(Calls):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.function.append(node.name)
         self.locals.append(_assigned(node))
+        arguments = {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+        self.given.append(arguments)
         node.decorator_list = []
         node.body = [new for statement in node.body for new in _listed(self.visit(statement))]
         node.body.append(ast.Expr(ast.Call(_hook("left"), [ast.Constant(None), _locals()], [])))
@@ -191,6 +194,7 @@ class Instrument(Calls):
             node.body.append(ast.If(ast.Constant(False), [ast.Expr(ast.Name(name, ast.Load())) for name in around], []))
         self.function.pop()
         self.locals.pop()
+        self.given.pop()
         return node
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -269,7 +273,8 @@ class Instrument(Calls):
         elif any(isinstance(inner, (ast.Call, ast.BinOp, ast.UnaryOp, ast.Compare)) for inner in ast.walk(value)):
             return self._hooked(node, value, "return", [name])
         elif isinstance(value, ast.Name):
-            self._hooked(node, value, "return", [name])  # where it stands
+            hooked = self._hooked(node, value, "return", [name])  # where it stands
+            return hooked if value.id in self.given[-1] else value
         return value
 
     def _hooked(self, node: Any, value: ast.expr, kind: str, targets: list[Any]) -> ast.expr:

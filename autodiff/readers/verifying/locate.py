@@ -129,6 +129,7 @@ class Trail:
         """The records of values where they were made: not where a function's result is only passed on."""
         records, statements = self.look.plain.run.records, self.problem.program.statements
         ran = Counter(record.statement for record in records if not record.path)
+        passing = self._passing(records)
         last: dict[Any, tuple[int, Record]] = {}
         kept: dict[int, Record] = {}
         for i, record in enumerate(records):
@@ -136,6 +137,8 @@ class Trail:
             kind, expression = statements[record.statement].kind, statements[record.statement].expression
             earlier = last.get(key)
             if earlier and statements[earlier[1].statement].kind == "return" and kind != "return":
+                if record.statement in passing:
+                    continue  # it stands for layers of several kinds
                 kept.pop(earlier[0], None)  # the name at the caller says more
             elif (
                 earlier
@@ -144,11 +147,24 @@ class Trail:
                 and ran[earlier[1].statement] == 1  # a function that runs again may be given what is wrong
             ):
                 continue
-            if record.path and isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript)):
+            named = isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript))
+            if named and record.path and record.path != ("base",):
                 continue  # a container that only gets a name
             kept[i] = record
             last[key] = (i, record)
         return list(kept.values())
+
+    def _passing(self, records: Sequence[Record]) -> set[int]:
+        """The statements that give a name to what different functions return, as `grad = layer.backward(grad)`."""
+        origins: dict[int, set[int]] = defaultdict(set)
+        last: dict[Any, Record] = {}
+        for record in records:
+            key = self._identity(record)
+            kinds = [self.problem.program.statements[r.statement].kind for r in (record, last.get(key, record))]
+            if kinds[0] != "return" == kinds[1]:
+                origins[record.statement].add(last[key].statement)
+            last[key] = record
+        return {statement for statement, returns in origins.items() if len(returns) > 1}
 
     def _identity(self, record: Record) -> Any:
         """What is equal for a value and its aliases."""
@@ -242,11 +258,13 @@ class Trail:
 
     def _locals(self, n: int) -> Iterator[Target]:
         """The derivatives of numbers by numbers, which a derivation without arrays is made of: ∂h/∂w."""
-        groups = [nodes for nodes in self.groups.values() if len(nodes) == n and nodes[0].shape == ()]
+        groups = [nodes for nodes in self.groups.values() if len(nodes) == n and all(u.shape == () for u in nodes)]
         numbers = [node for node in self.look.forward if node.is_leaf and node.shape == ()]
         starts = [*groups, *([node] * n for node in numbers)]
         for ends in groups[:SCALARS]:
-            found: list[dict[Any, Any]] = [pull(u, np.float64(1), {source(v) for vs in starts for v in vs}) for u in ends]
+            found: list[dict[Any, Any]] = [
+                pull(u, np.float64(1), {source(v) for vs in starts for v in vs}) for u in ends
+            ]
             for chosen in starts:
                 values = [slopes.get(source(v)) for slopes, v in zip(found, chosen, strict=True)]
                 if ends is not chosen and all(value is not None for value in values):

@@ -31,7 +31,9 @@ class Response:
     `groups` are the gradients that are to be mended together; all others are to stay right.
     """
 
-    def __init__(self, problem: Problem, look: Look, healed: Mapping[Any, Any], groups: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, problem: Problem, look: Look, healed: Mapping[Any, Any], groups: Sequence[Sequence[str]]
+    ) -> None:
         traced = problem.run(look.point, traced=True, heal=healed, apart=True)
         plain = problem.run(look.point, heal=healed, record=False)
         self.nodes: dict[Any, Node] = {r.place: r.value for r in traced.run.records if isinstance(r.value, Node)}

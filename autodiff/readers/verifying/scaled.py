@@ -56,7 +56,9 @@ def negated_losses(problem: Problem, looks: Sequence[Look]) -> Iterator[tuple[st
     """The line that turns the sign of the loss, at all points, and where it stands."""
     for statement in reversed(loss_statements(problem, looks[0])):
         text = f"-{product(statement.text)}"
-        if statement.kind not in ("return", "argument") and all(_scales(problem, look, statement, text, -1.0) for look in looks):
+        if statement.kind not in ("return", "argument") and all(
+            _scales(problem, look, statement, text, -1.0) for look in looks
+        ):
             yield statement.with_expression(text), statement
 
 

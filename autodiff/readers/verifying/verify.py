@@ -26,7 +26,7 @@ from .quiet import unnoticed
 from .report import Report
 from .scaled import common_factor, loss_statements, negated_losses, other_losses
 from .steps import deltas, steps
-from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, points, rounding, start
+from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, number, points, rounding, start
 from .witness import Witness, heard
 
 BUDGET = 2.5  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
@@ -223,7 +223,7 @@ class _Examination:
             return self._told("wrong", [replace(mistake, fix=fix.text) if fix is not None else mistake])
         look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
         trail = self._trail(look if look.wrong else self.looks[0])
-        if len(trail.look.wrong) == len(trail.look.true) and (statement := trail.careless_loss()):
+        if statement := trail.careless_loss():
             wrong = tuple(trail.look.wrong)
             return self._told("wrong", [Mistake(statement.name, statement, cause="accidental-broadcast", wrong=wrong)])
         if exchanged := self._exchanged():
@@ -237,6 +237,8 @@ class _Examination:
             alone = found[0].fix if len(found) == 1 else None
             found = found[:1] if line is not None else found
             found[0] = replace(found[0], fix=alone or line or found[0].fix, otherwise=line if alone else None)
+            if factor == -1.0 and all(number(look.plain.loss) < 0 for look in self.looks):  # losses are not
+                found = [self._turned_loss(found[0])]
         return self._told("wrong", found, steps(trail, blamed) if blamed else (), details)
 
     def _exchanged(self) -> list[Mistake]:

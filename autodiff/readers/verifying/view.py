@@ -67,7 +67,9 @@ class View:
         level = [v]
         for _ in range(DEPTH):
             level = [u for node in level for u in self.users[node] if u not in inside and not self.compares(u)]
-            level = [u for u in level if all(x in inside or x in level for x in u.inputs if isinstance(x, Node) and x.needs)]
+            level = [
+                u for u in level if all(x in inside or x in level for x in u.inputs if isinstance(x, Node) and x.needs)
+            ]
             inside |= dict.fromkeys(level)
         ends = (u for u in inside if u is not v and u.shape == v.shape)
         return [u for u in ends if any(user not in inside for user in self.users[u])]
@@ -120,7 +122,11 @@ class View:
         if v.is_leaf or not v.shape or _is_of_one(v):
             return
         for u in self.of_itself(v):
-            if u in self.adjoints and (slope := self._local(v, u)) is not None and not np.allclose(slope, slope.flat[0]):
+            if (
+                u in self.adjoints
+                and (slope := self._local(v, u)) is not None
+                and not np.allclose(slope, slope.flat[0])
+            ):
                 activation = Activation("", *_replayed(self._between(v, u), v))
                 yield Applied(activation, v, u, self.values[v], self.values[u], self.adjoints[u], self.own(slope))
 
@@ -146,7 +152,9 @@ class View:
 
     def _activations(self, start: Node, z: Any) -> Iterator[Applied]:
         with np.errstate(all="ignore"):
-            expected = [(activation, np.asarray(activation.value(z))) for activation in (ACTIVATIONS if z.ndim else SMOOTH)]
+            expected = [
+                (activation, np.asarray(activation.value(z))) for activation in (ACTIVATIONS if z.ndim else SMOOTH)
+            ]
             first = [float(value.flat[0]) for _, value in expected] if z.size else []
             for u in self.along(start):
                 a, arriving = self.values.get(u), self.adjoints.get(u)
@@ -225,7 +233,9 @@ def _replayed(made: Sequence[Node], v: Node) -> tuple[Callable[[Any], Any], Call
     def value(z: Any) -> Any:
         values: dict[Any, Any] = {v: z}
         for node in made:
-            inputs = tuple(values.get(x, x.value if x.is_leaf else None) if isinstance(x, Node) else x for x in node.inputs)
+            inputs = tuple(
+                values.get(x, x.value if x.is_leaf else None) if isinstance(x, Node) else x for x in node.inputs
+            )
             values[node] = node.primitive.evaluate(inputs, node.keywords)
         return values[made[-1]]
 

@@ -269,7 +269,10 @@ def _multiplied(factors: list[Factor]) -> Any:
 def _options(node: Node) -> list[str]:
     """The keywords of a call; an axis alone is no tuple."""
     found = {name: value for name, value in node.keywords.items() if value is not None}
-    return [f"{name}={value[0] if isinstance(value, tuple) and len(value) == 1 else value!r}" for name, value in found.items()]
+    return [
+        f"{name}={value[0] if isinstance(value, tuple) and len(value) == 1 else value!r}"
+        for name, value in found.items()
+    ]
 
 
 def _number(value: Any) -> float | None:

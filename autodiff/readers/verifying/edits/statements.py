@@ -13,7 +13,7 @@ import numpy as np
 from ..instrument import Patch, Source, Statement
 from ..scope import Scope
 from .edit import Edit
-from .line import Line, parsed, product
+from .line import Line, parsed, product, tight
 from .names import renamed
 from .signs import factors, literals, signs
 from .terms import masks, terms
@@ -96,11 +96,12 @@ def _of_statement(statement: Statement, text: str, cause: str | None) -> Edit:
     return Edit(statement, text, statement.replaced(text), cause)
 
 
-def around(statement: Statement) -> Iterator[Edit]:
-    """Edits of the loops and conditions around a statement, the innermost first."""
-    for node in sorted(enclosing(statement), key=lambda node: -node.lineno):
+def around(statement: Statement, caller: Source | None = None) -> Iterator[Edit]:
+    """Edits of the loops and conditions around a statement, the innermost first; or of the loops of its caller."""
+    source = caller or statement.origin
+    loops = [node for node in ast.walk(source.tree) if isinstance(node, ast.For)]
+    for node in sorted(loops if caller else enclosing(statement), key=lambda node: -node.lineno):
         expression: Any = node.iter if isinstance(node, ast.For) else node.test
-        source = statement.origin
         start, end = source.span(expression)
         first = source.span(node)[0]
         line = Line(source.text[start:end])
@@ -130,7 +131,16 @@ def _header(source: Source, node: Any) -> str:
 
 
 def _bounds(line: Line) -> Iterator[tuple[str, str | None]]:
-    """The bounds of a range, one more or one less."""
+    """The bounds of a range, one more or one less; what is gone through backwards, or all of it."""
+    way = "off-by-one-time"
+    yield f"reversed({line.text})", way
+    yield f"{tight(line.text)}[::-1]", way
+    for node in line.nodes:
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "reversed" and len(node.args) == 1:
+            yield line.replaced(node, line.of(node.args[0])), way
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            yield line.replaced(node, line.of(node.value)), way
+            yield line.replaced(node, f"{line.of(node.value)}[::-1]"), way
     for node in line.nodes:
         if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "range":
             continue

@@ -85,7 +85,7 @@ def functions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
             argument, old = line.of(node.args[0]), line.of(node.func)
             if old in scope.functions or called(node) in UNARY:
-                for name in (*scope.functions, *(f"np.{f}" for f in UNARY)):
+                for name in (*scope.functions, *_unary(evaluated(argument, scope))):
                     if name != old:
                         yield Candidate(line.replaced(node, f"{name}({argument})"), _function_cause(old, name))
                 yield Candidate(line.replaced(node, argument), None)
@@ -94,9 +94,15 @@ def functions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 def wrapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """A function that is missing."""
     for node in [*line.values, *(node for node in line.nodes if isinstance(node, ast.BinOp))]:
-        if np.ndim(evaluated(line.of(node), scope)):
-            for name in (*scope.functions, *(f"np.{f}" for f in UNARY)):
+        if np.ndim(value := evaluated(line.of(node), scope)):
+            for name in (*scope.functions, *_unary(value)):
                 yield Candidate(line.replaced(node, f"{name}({line.of(node)})"), None)
+
+
+def _unary(value: Any) -> Iterator[str]:
+    """NumPy's functions of one value that make something else of this one: the sign of what is positive is nothing."""
+    one_sign = value is not None and (np.all(np.asarray(value) >= 0) or np.all(np.asarray(value) <= 0))
+    yield from (f"np.{name}" for name in UNARY if not one_sign or name not in ("sign", "abs"))
 
 
 def summed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:

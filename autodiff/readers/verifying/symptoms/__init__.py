@@ -153,6 +153,8 @@ def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     """The cause that is left where neither values nor edits prove one."""
     if broadcasts(trail, healing):
         return "accidental-broadcast"
+    if healing.target.kind == "slope":
+        return "wrong-local-derivative"
     every = [pair for look in looks for pair in pairs(trail, healing, look)]
     return next((cause for cause, equation in LAST if every and all(_holds(equation, pair) for pair in every)), None)
 
@@ -163,12 +165,10 @@ def is_of_loss(trail: Trail, healing: Healing, looks: Sequence[Look]) -> bool:
     return bool(every) and all(_holds(wrong_loss, pair) for pair in every)
 
 
-def _of_slope(pairs: Sequence[Pair]) -> str:
+def _of_slope(pairs: Sequence[Pair]) -> str | None:
     """What is wrong with a line that should be nothing but the derivative of an activation."""
-    for cause, equation in SYMPTOMS:
-        if cause in SLOPES and all(_holds(equation, pair) for pair in pairs):
-            return cause
-    return "wrong-local-derivative"
+    found = (cause for cause, equation in SYMPTOMS if cause in SLOPES and all(_holds(equation, p) for p in pairs))
+    return next(found, None)
 
 
 SLOPES = (

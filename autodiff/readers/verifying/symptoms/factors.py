@@ -27,7 +27,10 @@ def weight_not_transposed(p: Pair) -> bool:
     return any(
         same(p.hand, wrong * slope)
         for product in products(p)
-        if product.user.primitive.name != "multiply" and product.other.ndim == 2 and product.other.shape[0] == product.other.shape[1] and not p.is_parameter
+        if product.user.primitive.name != "multiply"
+        and product.other.ndim == 2
+        and product.other.shape[0] == product.other.shape[1]
+        and not p.is_parameter
         for wrong in dots(product.arriving, product.other)
         for slope in (1.0, product.slope)
     )
