@@ -60,6 +60,9 @@ class Network:
 
     path: Path
 
+    def __str__(self) -> str:
+        return self.name
+
     @property
     def name(self) -> str:
         return self.path.stem

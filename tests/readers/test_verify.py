@@ -555,3 +555,51 @@ def test_a_verdict_does_not_take_long(case):
     """On a quiet machine."""
     _, step, weights, verdict, goal = case
     assert milliseconds(step, weights, verdict) <= goal
+
+
+def test_a_gradient_that_vanishes_is_known_to():
+    """A bias before a batch norm: its gradient is 0 but for rounding, by hand and by machine."""
+
+    def step(b, W):
+        z = X @ W + b
+        mean, inv = z.mean(axis=0), 1 / np.sqrt(z.var(axis=0) + 0.1)
+        hat = (z - mean) * inv
+        r = hat - Y
+        g = r * inv
+        dz = g - g.mean(axis=0) - hat * (r * hat).mean(axis=0) * inv
+        return np.sum(r**2) / 2, (dz.sum(axis=0), X.T @ dz)
+
+    report = ad.verify(step, rng.normal(size=2), W)
+    assert report.verdict == "right", str(report)
+    assert "0 but for rounding" in str(report)
+
+
+def test_parameters_in_a_dict_that_is_an_attribute():
+    class Model:
+        def __init__(self):
+            self.params = {"W": W.copy(), "b": np.zeros(2)}
+
+        def backward(self, scale):
+            r = X @ self.params["W"] + self.params["b"] - Y
+            loss = np.sum(r**2) / 2
+            self.grads = {"W": scale * X.T @ r, "b": r.sum(axis=0)}
+            return loss
+
+    names = {"self.params": "self.grads"}
+    assert ad.verify(Model().backward, 1.0, loss="loss", gradients=names).verdict == "right"
+    report = ad.verify(Model().backward, 3.0, loss="loss", gradients=names)
+    assert (report.verdict, report.cause) == ("wrong", "factor-const")
+    assert list(report.gradients) == ['self.params["W"]', 'self.params["b"]']
+
+
+def test_saturated_probabilities_are_no_mistake():
+    """log(1 - p) where p is nearly 1 is known to few digits; (p - y) knows better."""
+
+    def step(w):
+        p = 1 / (1 + np.exp(-(X @ w)))
+        t = np.array([0, 1, 0, 0, 1])
+        loss = -np.sum(t * np.log(p) + (1 - t) * np.log(1 - p))
+        return loss, X.T @ (p - t)
+
+    for scale in (1, 5, 9):
+        assert ad.verify(step, scale * np.array([1.0, -2.0, 1.5])).verdict == "right"

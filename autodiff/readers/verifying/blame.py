@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...graph import Node
-from .compare import telling_factor, same
+from .compare import same, telling_factor
 from .locate import Healing, Trail
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .truth import largest
 
+TINY = 1e-300  # as good as 0
 EXACT = 1e-9  # how well two values must agree to be one
 _ROUNDED = {np.dtype(np.float32): 2e-5, np.dtype(np.float16): 2e-2}  # the same, in fewer digits
 
@@ -37,7 +38,7 @@ def ratio(a: Any, b: Any) -> float | None:
     where = np.unravel_index(np.argmax(np.abs(b)), b.shape)
     with np.errstate(all="ignore"):
         factor = float(a[where] / b[where])
-    if not np.isfinite(factor):
+    if not np.isfinite(factor) or abs(factor) < TINY:
         return None
     whole = round(factor) if abs(factor) >= 1 else round(1 / factor) if factor else 0
     if whole and abs(abs(factor) - (abs(whole) if abs(factor) >= 1 else 1 / abs(whole))) < _exact(a, b) * abs(factor):

@@ -165,7 +165,8 @@ class Doctor:
     def _around(self, bench: Bench, scope: Scope) -> list[Edit]:
         """The bounds of loops, and conditions; of loops in which the function is called."""
         own = sorted(around(bench.statement), key=lambda edit: len(edit.text))
-        outer = self.problem.program.sources.get(getattr(self.problem.f, "__code__", None))
+        code: Any = getattr(self.problem.f, "__code__", None)
+        outer = self.problem.program.sources.get(code)
         calls = around(bench.statement, outer) if outer is not None and outer is not bench.statement.origin else ()
         return [*own, *sorted(calls, key=lambda edit: len(edit.text))][:MOST_RUN]
 

@@ -44,7 +44,7 @@ _TAKES_A_VALUE = {"append", "appendleft", "insert", "at", "copyto", "setdefault"
 
 @dataclass(frozen=True, eq=False)
 class Statement:
-    """One assignment (or `return`, `list.append`, an argument) of the source, and the expression whose value it takes."""
+    """One assignment (`return`, `list.append`, an argument) of the source, and the expression whose value it takes."""
 
     number: int
     kind: str  # "=", "+=" and the like, "return", "call" or "argument"

@@ -543,8 +543,9 @@ class Trail:
             return True
         answer = self.response.of(tuple(values))
         new = flat(values.values())
-        known = answer is not None and new.size == answer.slopes.shape[1]
-        return not known or answer.may_mend(new, target.kind in ("adjoint", "row"))
+        if answer is None or new.size != answer.slopes.shape[1]:
+            return True
+        return answer.may_mend(new, target.kind in ("adjoint", "row"))
 
     def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
         """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""

@@ -70,7 +70,7 @@ class Problem:
                 first.error.add_note(f"raised at {line}")
             raise first.error
         if self.where:
-            self.parameters = {name: self._given(name, first) for name in self.where}
+            self.where, self.parameters = self._spread({name: self._given(name, first) for name in self.where})
         else:
             self.parameters, self.keys = _matched(self._candidates(wrt), first.gradients)
 
@@ -192,6 +192,15 @@ class Problem:
                 f"({kinds}); a parameter can also be named with gradients="
             )
         return found
+
+    def _spread(self, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+        """Where the gradients are, and the parameters, of which one may be a dict or a list of arrays."""
+        where: dict[str, str] = {}
+        parameters: dict[str, Any] = {}
+        for name, value in given.items():
+            for path, part in _flat(value).items():
+                where[name + path], parameters[name + path] = self.where[name] + path, part
+        return where, parameters
 
     def _given(self, name: str, first: Outcome) -> Any:
         """The value of a parameter that is named in `gradients=`."""

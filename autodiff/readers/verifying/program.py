@@ -230,12 +230,14 @@ class Run:
         return value
 
     def _noisy(self, value: Any) -> Any:
-        """A value with other roundings; an array stays the same object, which others may know, too."""
+        """A value rounded up or down, by one unit; an array stays the same object, which others may know, too."""
+        rng, unit = self.noise
         if type(value) is float:
-            return value * float(1 + self.noise[1] * self.noise[0].uniform(-1, 1))
+            return value * float(1 + unit * rng.choice((-1, 1)))
+        factor = 1 + unit * rng.choice((-1, 1), value.shape)
         if isinstance(value, Tensor):
-            return value * (1 + self.noise[1] * self.noise[0].uniform(-1, 1, value.shape))
-        factor = (1 + self.noise[1] * self.noise[0].uniform(-1, 1, value.shape)).astype(value.dtype)
+            return value * factor
+        factor = factor.astype(value.dtype)
         if isinstance(value, np.ndarray) and value.flags.writeable:
             value *= factor
             return value

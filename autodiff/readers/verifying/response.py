@@ -131,8 +131,8 @@ class Answer:
         added = self.slopes @ values
         if self._mends(added):
             return True
-        answering = np.flatnonzero(added[: MIXTURES * self.wrong]) if scaled else ()
-        if not len(answering):
+        answering = np.flatnonzero(added[: MIXTURES * self.wrong])
+        if not scaled or not answering.size:
             return False
         first = answering[0]  # tells the factor
         return self._mends(added * ((self.true[first] - self.rest[first]) / added[first]))

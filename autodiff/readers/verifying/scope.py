@@ -20,6 +20,7 @@ from .compare import direction, ratio, same
 from .instrument import compiled
 from .pure import only_computes
 
+NAMED = 3  # names of one value that are tried
 MOST = 60  # values in which activations are looked for
 
 
@@ -177,18 +178,18 @@ class Scope:
                             texts = (activation.from_a.format(a=a), activation.from_z.format(z=z))
                             own = tuple(self._own((z, a), slope))
                             found.append(Applied(activation, z, a, z_value, slope, own, texts))
-        return found + [applied for applied in self._behind() if not any(same(applied.slope, x.slope) for x in found)]
+        return found + [x for x in self._behind() if not any(same(x.slope, other.slope) for other in found)]
 
     def _behind(self) -> Iterator[Applied]:
         """Those of the graph of which the line can speak of the argument, or of the result."""
         for x in self.behind:
             a, z = ([name for name, value in self.floats.items() if same(value, one)] for one in (x.a, x.z))
-            texts = [x.activation.from_a.format(a=name) for name in a[:1] if x.activation.from_a]
-            texts += [x.activation.from_z.format(z=name) for name in z[:1] if x.activation.from_z]
             own = tuple(self._own((*z, *a), x.slope))
-            if own or texts:
-                one, other = (names[0] if names else None for names in (z, a))
-                yield Applied(x.activation, one, other, x.z, x.slope, own, tuple(texts))
+            for one, other in itertools.islice(itertools.zip_longest(z, a), NAMED):
+                texts = [x.activation.from_a.format(a=other)] if other and x.activation.from_a else []
+                texts += [x.activation.from_z.format(z=one)] if one and x.activation.from_z else []
+                if own or texts:
+                    yield Applied(x.activation, one, other, x.z, x.slope, own, tuple(texts))
 
     def guessed(self, shape: tuple[int, ...]) -> list[str]:
         """What could be the derivative of an activation whose argument or result is a value of some shape."""

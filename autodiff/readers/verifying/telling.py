@@ -103,6 +103,8 @@ def _together(texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _compared(agreement: Agreement, verdict: str) -> str:
+    if agreement.right and agreement.vanishes and verdict != "wrong":
+        return "0 but for rounding"
     if agreement.right:
         return "right" if verdict == "wrong" else _digits(agreement.digits)
     if agreement.note and not math.isfinite(agreement.error):

@@ -45,6 +45,11 @@ class Agreement:
         return self.error <= self.bound and (self.in_double is None or self.in_double.right)
 
     @property
+    def vanishes(self) -> bool:
+        """Whether the gradient is 0, but for rounding: that of a bias which a batch norm takes away, say."""
+        return 0 < self.size <= self.bound
+
+    @property
     def digits(self) -> float:
         """How many leading digits agree, of the largest entry."""
         if self.error == 0:

@@ -102,15 +102,15 @@ class _Examination:
         wrong = any(look.wrong for look in self.looks)
         if not self._known() and (self.untraced or not wrong):
             return self._told("cannot tell")
-        if not wrong:
-            return self._told("right", steps=() if self.untraced else deltas(self._trail(self.looks[0])))
-        if self.untraced:
+        if wrong and self.untraced:
             return self._told("wrong", self._cut_off())
         try:
-            return self._wrong()
+            if wrong:
+                return self._wrong()
+            return self._told("right", steps=() if self.untraced else deltas(self._trail(self.looks[0])))
         except Exception as error:  # the verdict stands
-            self.notes.append(f"where it goes wrong could not be looked for: {type(error).__name__}: {error}")
-            return self._told("wrong")
+            self.notes.append(f"its steps could not be looked at: {type(error).__name__}: {error}")
+            return self._told("wrong" if wrong else "right")
 
     # --- points ---
 
@@ -172,10 +172,7 @@ class _Examination:
 
     def _known(self) -> bool:
         """Whether an error would have shown."""
-        return all(
-            any(look.agreement[name].resolution < max(UNKNOWN, 2000 * rounding(look.plain)) for look in self.looks)
-            for name in self.problem.parameters
-        )
+        return all(any(_is_known(look, name) for look in self.looks) for name in self.problem.parameters)
 
     # --- notes ---
 
@@ -387,6 +384,13 @@ class _Examination:
             smooth = [agreement for agreement in agreements if not agreement.kink]
             found[name] = max(smooth or agreements, key=lambda a: (not a.right, a.resolution, a.error / (a.size or 1)))
         return found
+
+
+def _is_known(look: Look, name: str) -> bool:
+    """Whether an error of a gradient would have shown, at a point; where it vanishes, one as large as others are."""
+    agreement, enough = look.agreement[name], max(UNKNOWN, 2000 * rounding(look.plain))
+    largest_of_all = max(other.size for other in look.agreement.values())
+    return agreement.resolution < enough or (agreement.vanishes and agreement.bound < enough * largest_of_all)
 
 
 def _is_finite(look: Look, by_hand: bool = False) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,7 @@ class View:
                 and (slope := self._local(v, u)) is not None
                 and not np.allclose(slope, slope.flat[0])
             ):
-                activation = Activation("", *_replayed(self._between(v, u), v))
+                activation = Activation("", *_replayed(self._between(v, u), v, self.look.values))
                 yield Applied(activation, v, u, self.values[v], self.values[u], self.adjoints[u], self.own(slope))
 
     def _between(self, v: Node, u: Node) -> list[Node]:
@@ -227,15 +227,15 @@ def _is_of_one(node: Node) -> bool:
     return len(set(arrays)) == 1 and arrays[0].shape == node.shape and node.primitive.name not in STARTS[2:]
 
 
-def _replayed(made: Sequence[Node], v: Node) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """The function that some operations are of a value, and its derivative."""
+def _replayed(
+    made: Sequence[Node], v: Node, known: Mapping[Node, Any]
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """The function that some operations are of a value, and its derivative; `known`: what else they use."""
 
     def value(z: Any) -> Any:
         values: dict[Any, Any] = {v: z}
         for node in made:
-            inputs = tuple(
-                values.get(x, x.value if x.is_leaf else None) if isinstance(x, Node) else x for x in node.inputs
-            )
+            inputs = tuple(values.get(x, known.get(x)) if isinstance(x, Node) else x for x in node.inputs)
             values[node] = node.primitive.evaluate(inputs, node.keywords)
         return values[made[-1]]
 

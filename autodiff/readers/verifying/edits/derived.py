@@ -16,7 +16,9 @@ import numpy as np
 
 from ....forms import index_text
 from ....graph import Graph, Node
+from ....identities import sigmoid_prime
 from ....primitive import dropped, taken
+from ....rules.activation import relu, sigmoid, softplus
 from ....rules.indexing import getitem
 from ....rules.shape import cast, identity
 from ....simplify import simplified
@@ -32,6 +34,12 @@ NOTHING = 1e-12  # of the other terms: a term so small is rounding
 UNSEEN = (identity, cast, np.broadcast_to)  # what NumPy does by itself
 OPPOSITES = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 COMPARISONS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
+OWN = {  # functions that NumPy lacks
+    sigmoid: "1 / (1 + np.exp(-{}))",
+    sigmoid_prime: "np.exp(-{0}) / (1 + np.exp(-{0}))**2",
+    softplus: "np.logaddexp({}, 0)",
+    relu: "np.maximum({}, 0)",
+}
 Factor = tuple[Any, Any, bool]  # a text or a node, its value, and whether it stands below the line
 
 
@@ -133,6 +141,8 @@ class _Writer:
             return f"{tight(self.text(first))} @ {tight(self.text(others[0]))}"
         if row.name in COMPARISONS:
             return self._comparison(node, COMPARISONS[row.name])
+        if row.function in OWN:
+            return OWN[row.function].format(tight(self.text(first)))
         if not row.call_name.startswith("np.") or row.formula.starred:
             raise Unwritten
         return f"{row.call_name}({', '.join([*map(self.text, node.inputs), *_options(node)])})"

@@ -14,7 +14,6 @@ from ..compare import same
 from ..scope import Scope
 from .line import PLAIN, Candidate, Line, called, evaluated, is_numpy
 
-
 MOST = 16  # values in a row of which two are exchanged
 
 

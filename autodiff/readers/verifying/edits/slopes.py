@@ -84,7 +84,8 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
             return "activation-derivative-at-activation"
         if applied.z is not None and same(value, applied.activation.of_output(scope.floats[applied.z])):
             return "output-form-on-preactivation"
-        for activation in ACTIVATIONS:
+        itself = applied.a is not None and same(value, scope.floats[applied.a])  # softplus' derivative is the sigmoid
+        for activation in ACTIVATIONS if not itself else ():
             if activation.name != applied.activation.name and any(
                 same(value, form) for form in _forms(activation, applied, scope)
             ):

@@ -7,7 +7,6 @@ up: what is missing to the target from each value that we have, the old line and
 
 from __future__ import annotations
 
-import functools
 import itertools
 import time
 from collections.abc import Iterable, Iterator

@@ -144,8 +144,8 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
         if all(_holds(equation, pair) for pair in every):
             return cause
     odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
-    if len(odd) == 1 and len(only := odd.pop()) == 1:  # some of the terms have a factor
-        return factor_name(*only, trail, every)
+    if len(odd) == 1 and len(only := list(odd.pop())) == 1:  # some of the terms have a factor
+        return factor_name(only[0], trail, every)
     return None
 
 

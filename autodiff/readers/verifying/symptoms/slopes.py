@@ -65,7 +65,7 @@ def slope_of_another_layer(p: Pair) -> bool:
 def another_activation(p: Pair) -> bool:
     def factors(x: Applied) -> Iterator[Any]:
         for activation in ACTIVATIONS:
-            if activation.name not in (x.activation.name, "square"):
+            if activation.name not in (x.activation.name, "square") and not same(activation.slope(x.z) * 1.0, x.a):
                 yield activation.slope(x.z) * 1.0
                 if activation.name not in ("silu", "exp"):
                     yield activation.of_output(x.a)
