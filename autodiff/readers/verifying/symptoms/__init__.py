@@ -207,7 +207,9 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
     if whole in sizes and abs((factor if factor > 1 else 1 / factor) - whole) < 1e-6:
         if whole not in inner or whole in _of_all(pairs[0].view.constants):
             return "factor-N" if factor > 1 else "factor-1/N"
-        return "factor-K" if factor > 1 else None
+        outputs = {size for target in trail.compared for size in target.shape}
+        if not outputs or whole in outputs:
+            return "factor-K" if factor > 1 else None
     many = max(pair.true.size for pair in pairs) > 1 or len({id(pair.view) for pair in pairs}) < len(pairs)
     return "factor-const" if many else None  # any two numbers have a ratio
 
