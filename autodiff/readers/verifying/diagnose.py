@@ -102,7 +102,9 @@ class Doctor:
             cause = nearest if nearest is not None else "factor-2"
         if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
             cause = agreed  # the line that mends it knows which constant
-        cause = cause or _of_forward(healing, bench.target, scope) or agreed
+        cause = (
+            cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
+        )
         cause = cause or presumed(trail, healing, self.looks)
         if cause == "wrong-local-derivative" and is_of_loss(trail, healing, self.looks):
             cause = "wrong-loss-derivative"
@@ -328,6 +330,8 @@ def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: b
         return cause in ("detached-branch", "missing-branch", "missing-target")
     if cause == "accumulated-twice":  # or one that has a factor
         return bool(proven) and nearest in (None, "factor-2")
+    if nearest == "missing-target":
+        return cause in ("forward-differs", "missing-branch")
     passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
     return final and nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
 

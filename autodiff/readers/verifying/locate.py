@@ -33,7 +33,7 @@ from .problem import Problem
 from .program import Record, node_places
 from .response import Response, flat
 from .truth import Look, compared, source
-from .view import Applied, View
+from .view import Applied, View, is_piece
 
 Place = tuple[int, int, tuple[Any, ...]]
 Values = dict[Place, Any]
@@ -765,13 +765,6 @@ def is_careless(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
 def _contents(array: Any) -> tuple[Any, bytes]:
     """What is equal for equal arrays, of whatever kind of number."""
     return np.shape(array), np.asarray(array, dtype=np.float64).tobytes()
-
-
-def is_piece(node: Node) -> bool:
-    """Whether it is a parameter, or cut out of a vector of all of them."""
-    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "identity"):
-        node = node.inputs[0]
-    return node.is_leaf and node.needs
 
 
 def agrees(look: Look, name: str, hand: Any) -> bool:

@@ -94,7 +94,7 @@ class View:
         found: dict[Node, frozenset[Node]] = {}
         for node in self.look.forward:
             behind = (found[x] for x in node.inputs if isinstance(x, Node) and x.needs)
-            found[node] = frozenset({node}) if node.is_leaf else frozenset[Node]().union(*behind)
+            found[node] = frozenset({node}) if is_piece(node) else frozenset[Node]().union(*behind)
         return found
 
     def along(self, v: Node, until: Callable[[Node], bool] | None = None) -> Iterator[Node]:
@@ -219,6 +219,13 @@ class View:
         for array in (*values[-MOST:], *adjoints[:MOST]):
             found.setdefault(repr(array.shape).encode() + array.tobytes(), array)
         return list(found.values())
+
+
+def is_piece(node: Node) -> bool:
+    """Whether it is a parameter, or cut out of a vector of all of them."""
+    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "identity"):
+        node = node.inputs[0]
+    return node.is_leaf and node.needs
 
 
 def _is_of_one(node: Node) -> bool:

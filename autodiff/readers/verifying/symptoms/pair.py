@@ -11,8 +11,7 @@ import numpy as np
 
 from ....graph import Node
 from ..compare import ratio, same
-from ..locate import is_piece
-from ..view import Applied, View
+from ..view import Applied, View, is_piece
 
 PRODUCTS = ("matmul", "dot", "multiply", "inner", "outer", "einsum")
 
