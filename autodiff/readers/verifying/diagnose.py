@@ -356,6 +356,7 @@ class _Names:
         self.scope = scope
         self.counts: set[int] = {size for value in scope.arrays.values() for size in value.shape}
         self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(")}
+        self.outputs = {size for target in scope.compared for size in target.shape}
         self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
 
     def resolved(self, cause: str | None, text: str) -> str | None:
@@ -387,7 +388,7 @@ class _Names:
             if size > 1 and abs(size - round(size)) < 1e-6 and round(size) in self.counts:
                 if round(size) not in self.inner:
                     return text.format("N")
-                if not inverse:
+                if not inverse and (not self.outputs or round(size) in self.outputs):
                     return "factor-K"
         return "factor-const"
 
