@@ -198,7 +198,8 @@ class Adam(Optimizer):
         state["square"] *= self.beta2
         state["square"] += (1 - self.beta2) * gradient * gradient
         unbias_mean, unbias_square = 1 - self.beta1 ** state["steps"], 1 - self.beta2 ** state["steps"]
-        return state["mean"] / unbias_mean / (np.sqrt(state["square"]) / unbias_square**0.5 + self.eps)
+        scale = unbias_mean / unbias_square**0.5  # of the root, so that the mean is divided only once
+        return state["mean"] / (np.sqrt(state["square"]) * scale + self.eps * unbias_mean)
 
 
 def _parameters(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:

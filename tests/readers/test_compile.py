@@ -310,6 +310,19 @@ def test_a_branch_not_taken_adds_exactly_nothing():
     same(gradient(np.array([0.0, 4.0, 0.0])), np.array([0.0, 3.0, 0.0]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", [lambda m, x: np.where(m, x, 0), lambda m, x: np.where(m, 0, x)])
+def test_a_choice_of_zero_is_to_the_bit(f, dtype):
+    """It is a product of integers: of what is not finite, too, and of a negative zero."""
+    compiled = ad.compile(lambda m, x: np.tanh(f(m, x * 1.5)) + 0)
+    x = np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 3.0, -2.5, 1e-40], dtype)
+    for mask in (x > 0, ~(x > 0)):
+        found, expected = compiled(mask, x), np.tanh(f(mask, x * dtype(1.5))) + 0
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+    assert ".view(" in compiled.program
+
+
 def test_writes_in_place():
     def relu(z, x):
         z = z * 1

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff.errors import BackendError, TracedValueError
 from autodiff.readers.compiling import build
+from autodiff.readers.compiling.lines import Line
 from tests.readers.test_compile import EVERY, UNTRACED, near, outputs_and_gradients, programs, reached
 from tests.rules.gradcheck import plain
 from tests.rules.test_rows import name_of
@@ -167,6 +168,24 @@ def layered(draw):
 @given(layered())
 def test_random_programs_as_machine_code(f):
     compare(f)
+
+
+@pytest.mark.usefixtures("by_python")
+def test_the_text_of_a_program_is_the_same_in_each_process(monkeypatch):
+    """It names what is kept on disk, so nothing in it may follow the addresses of objects, as sets of them do."""
+
+    def deep(x, *weights):
+        for W in weights:
+            x = ad.sigmoid(x @ W)
+        return np.sum(x * x)
+
+    texts = set()
+    for seed in range(1, 8):
+        monkeypatch.setattr(Line, "__hash__", lambda line, seed=seed: hash((id(line), seed)))
+        step = ad.compile(ad.value_and_grad(deep, (1, 2, 3, 4, 5)), backend="numba")
+        step(np.ones((40, 40)), *[np.eye(40)] * 5)
+        texts.add(step.program)
+    assert len(texts) == 1
 
 
 # --- arguments of every kind ------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ class Machine:
         inside = set(group)
         shape = group[0].shape
         kept = [line for line in group if last.get(line, -1) > i or line in self.written]
-        operands = {x for line in group for x in line.inputs if x not in inside}
+        operands = dict.fromkeys(x for line in group for x in line.inputs if x not in inside)  # a set has no order
         elsewhere = {self.schedule.owner(x) for x in operands if self.schedule.index(x, shape) != "k"}
         self._release(i, last, [x for x in operands if self.schedule.owner(x) not in elsewhere])  # it is read before
         for line in kept:
@@ -153,7 +153,7 @@ class Machine:
         indices = {self.schedule.index(x, shape) for x in operands}
         rows, columns = math.prod(shape[:-1]), shape[-1]
         inner: list[str] = []
-        for x in [line for line in dict.fromkeys(x for g in group for x in g.inputs) if line in operands]:
+        for x in operands:
             index = self.schedule.index(x, shape)
             if index != "":
                 inner.append(f"{self._value(x)} = {self._name(x)}_[{index}]")

@@ -296,17 +296,25 @@ def _nested(levels: Sequence[tuple[str, Sequence[Any], Sequence[str]]]) -> list[
 def early(lines: Sequence[Line], written: Mapping[Line, Line]) -> list[Line]:
     """Lines in an order in which what comes after the gradients, updates, comes as soon as it can: its operands die.
 
-    A result that is `written` to an input comes after the gradients that read it.
+    What needs no gradient comes with the first line that uses it. A result that is `written` to an input comes after
+    the gradients that read it.
     """
     last = max((i for i, line in enumerate(lines) if line.gradient), default=len(lines))
-    position: dict[Line, float] = {line: i for i, line in enumerate(lines[: last + 1])}
+    updates = lines[last + 1 :]
+    position: dict[Line, int] = {line: i for i, line in enumerate(lines[: last + 1])}
     readers = {x: i for i, line in enumerate(lines[: last + 1]) for x in line.inputs}
-    for i, line in enumerate(lines[last + 1 :]):
+    for line in updates:
         after = [position.get(x, -1) for x in line.inputs]
         if line in written:
             after.append(readers.get(written[line], -1))
-        position[line] = max(after, default=last) + 1e-6 * (i + 1) if after else last
-    return sorted(lines, key=position.__getitem__)
+        position[line] = max(after, default=-1)
+    users: dict[Line, int] = {}
+    for line in reversed(updates):
+        if position[line] < 0:
+            position[line] = users.get(line, last)
+        for x in line.inputs:
+            users[x] = min(users.get(x, last), position[line])
+    return sorted(lines, key=position.__getitem__)  # in this order where the position is the same
 
 
 def _itemsize(line: Line) -> int:
