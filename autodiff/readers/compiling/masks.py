@@ -41,7 +41,7 @@ def where_taken(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
 
 
 def chosen(condition: str, text: str, mask: Line, x: Operand, line: Line) -> str | None:
-    """x where a mask says so, else 0, as a product of integers, bits times 1 or 0: it never branches as a choice does."""
+    """x where a mask says so, else 0, as a product of integers (its bits times 1 or 0), which has no branches."""
     if line.dtype.char not in "fd" or not isinstance(x, Line) or (x.shape, x.dtype) != (line.shape, line.dtype):
         return None
     if mask.dtype != BOOL:
