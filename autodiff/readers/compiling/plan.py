@@ -76,9 +76,11 @@ class Plan:
         head += [f"reduce_by_{name} = np.{name}.reduce" for name in reduces]
         head += [f"{name} = {text}" for name, text in self.constants.items()]
         made = [f"{name} = np.empty({shape}, {literal(dtype)})" for name, shape, dtype in self.buffers]
-        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *self.heads[0]])]
+        views = [used_of(self.heads[1], body)]
+        views.append(used_of(self.heads[0], "\n".join([body, *views[0]])))
+        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *views[1]])]
         if self.steady:
-            levels.append(("given", [*self.steady, *self.wide_inputs], self.heads[1]))
+            levels.append(("given", [*self.steady, *self.wide_inputs], views[0]))
         levels.append((self.name, self.inputs[: len(self.inputs) - len(self.steady)], body.splitlines()))
         return "\n".join(["import numpy as np", *head, "", "", *_nested(levels), ""])
 
@@ -291,6 +293,17 @@ def _nested(levels: Sequence[tuple[str, Sequence[Any], Sequence[str]]]) -> list[
     rest = ["", *_nested(inner), "", f"return {inner[0][0]}"] if inner else []
     lines = [f"    {line}" if line else "" for line in [*body, *rest]]
     return [f"def {name}({', '.join(x.name for x in parameters)}):", *lines]
+
+
+def used_of(statements: Sequence[str], text: str) -> list[str]:
+    """Assignments whose names occur in a text, or in those after them."""
+    names, found = set(re.findall(r"\w+", text)), list[str]()
+    for statement in reversed(statements):
+        name, value = statement.split(" = ", 1)
+        if name in names:
+            found.append(statement)
+            names.update(re.findall(r"\w+", value))
+    return found[::-1]
 
 
 def early(lines: Sequence[Line], written: Mapping[Line, Line]) -> list[Line]:
