@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff.errors import TracedValueError
+from autodiff.errors import MissingRuleError, TracedValueError
 from autodiff.primitive import COMPOSED
 from tests.engine.test_batching import COUNT
 from tests.rules.arguments import examples
@@ -266,6 +266,13 @@ def test_a_branch_names_its_line():
 
     with pytest.raises(TracedValueError, match=r"test_compile\.py:\d+"):
         ad.compile(f)(np.ones(2))
+
+
+def test_a_function_without_a_rule_names_its_line():
+    other = np.frompyfunc(lambda x: x, 1, 1)
+    for backend in ("numpy", "numba"):
+        with pytest.raises(MissingRuleError, match=r"no rule, at .*test_compile\.py:\d+"):
+            ad.compile(lambda x: other(x), backend=backend)(np.ones(2))
 
 
 def test_backward_inside_raises():
