@@ -1,5 +1,6 @@
 """compile: the program gives what eager code gives, to the bit, at inputs that it was not recorded with."""
 
+import functools
 import subprocess
 import sys
 import threading
@@ -200,15 +201,19 @@ def test_each_row(function):
 SMOOTH = [f for f in EVERY if name_of(f) not in UNTRACED]
 
 
+@functools.cache
+def moving(function):
+    """Calls of a function that can be moved, and which of their arrays are."""
+    pairs = [(call, [i for i in call.differentiable if call.arrays[i].dtype == np.float64])
+             for call in examples(function, COUNT) if call.reached and not call.written]  # fmt: skip
+    return [(call, positions) for call, positions in pairs if positions and call.dispatches(positions)]
+
+
 @st.composite
 def programs(draw):
     """A function of one vector through calls drawn from the whole table, each moved by what came before."""
-    calls = []
-    for function in draw(st.lists(st.sampled_from(SMOOTH), min_size=1, max_size=8)):
-        call = draw(st.sampled_from(examples(function, COUNT)))
-        positions = [i for i in call.differentiable if call.arrays[i].dtype == np.float64]
-        if call.reached and positions and call.dispatches(positions) and not call.written:
-            calls.append((call, positions))
+    functions = draw(st.lists(st.sampled_from(SMOOTH).filter(moving), min_size=1, max_size=7))
+    calls = [draw(st.sampled_from(moving(function))) for function in functions]
 
     def function(x):
         total = np.sum(np.tanh(x))
