@@ -38,9 +38,7 @@ def print_machine() -> None:
 
 
 def steps(scores: Scores, contestants: list[str], workloads: list[Workload], rounds: int, clock: str) -> None:
-    print(
-        f"\nTraining: microseconds of {clock} time a step (medians of {rounds} rounds), and how far the weights end apart"
-    )
+    print(f"\nTraining: microseconds a step, {clock} time (medians of {rounds} rounds), and how far weights end apart")
     print(f"{'':8}" + "".join(f"{name:>12}" for name in contestants))
     races = {}
     for workload in workloads:
