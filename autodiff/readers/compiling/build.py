@@ -48,7 +48,7 @@ class Native:
         self.draws: list[Any] = [(line.node.primitive, *line.node.keywords["call"]) for line in draws]
         self.moving: int | None = None if draws else moving
         steady = [x for x in inputs[self.moving :] if x in renewed.values()] if self.moving is not None else []
-        machine = Machine([*inputs, *draws], lines, outputs, renewed, steady, kept.needed().VECTOR)
+        machine = Machine([*inputs, *draws], lines, outputs, renewed, steady, kept.needed().LEAST)
         self.text: str = module_text(machine, self.moving, [*low.helpers.values()])
         self.module: ModuleType = kept.load(self.text)
         self.constants: list[Any] = [_ordered(np.asarray(value)) for value in machine.constants.values()]

@@ -15,7 +15,6 @@ from .lines import Line, Operand, literal
 
 TINY = 4096  # multiplications of a product up to which loops are faster than a call of BLAS,
 SMALL = 1 << 20  # and up to which tiles are
-TILE = 6  # rows of one
 LITTLE = 1 << 14  # elements of an input up to which it is put where there is to work
 LOCAL = 1024  # elements of small values together that live on the stack
 SHORT = 64  # elements up to which a sum is a loop that is written out
@@ -41,9 +40,9 @@ class Machine:
         outputs: Sequence[Line],
         renewed: Mapping[Line, Line],
         steady: Sequence[Line] = (),
-        vector: int = 32,
+        tile: tuple[int, int] = (6, 32),
     ) -> None:
-        self.vector: int = vector  # bytes
+        self.tile: tuple[int, int] = tile  # the rows, and the bytes of each, a product in tiles has at least
         self.inputs: list[Line] = list(inputs)
         self.outputs: list[Line] = list(outputs)
         self.renewed: dict[Line, Line] = dict(renewed)
@@ -229,7 +228,7 @@ class Machine:
         (x_memory, tx), (y_memory, ty) = [place for place in places if place]
         self._allocate(line)
         out = f"{line.name}_"
-        if m >= TILE and n * line.dtype.itemsize >= self.vector and m * n * k <= SMALL:
+        if m >= self.tile[0] and n * line.dtype.itemsize >= self.tile[1] and m * n * k <= SMALL:
             right = self._turned(y_memory, n, k, line) if ty else y_memory
             self.body.append(f"tiled({int(tx)}, {m}, {n}, {k}, {x_memory}, {right}, {out})")
             return True
@@ -253,7 +252,7 @@ class Machine:
     def _turned(self, memory: str, m: int, n: int, line: Line) -> str:
         """The transpose of a matrix, in memory that is free again after the next call."""
         copy = Line("", shape=(n, m), dtype=line.dtype)
-        copy.name = f"{line.name}_turned"
+        copy.name = f"{line.name}_turned_"  # no line of a program has such a name
         self._allocate(copy)
         self.body += [f"for i in range({n}):", f"    for j in range({m}):"]
         self.body.append(f"        {copy.name}_[i * {m} + j] = {memory}[j * {n} + i]")

@@ -67,6 +67,7 @@ gemm64: Any = _product("dgemm", ir.DoubleType())
 
 VECTOR = 64 if get_host_cpu_features().get("avx512f") else 32  # bytes
 ROWS = 6  # of a tile, with two vectors in each: as many sums as there are registers for, and none waits for another
+LEAST = ROWS, VECTOR  # rows, and bytes of each, of a product in tiles
 
 
 def _tiled_body(function: Any, number: Any, width: int) -> None:
