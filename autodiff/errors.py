@@ -104,6 +104,12 @@ def user_frame() -> FrameType | None:
     return frame
 
 
+def user_line() -> str:
+    """Where that frame is."""
+    frame = user_frame()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown line"
+
+
 def _variable_name(value: Any) -> str | None:
     """The name of the variable that holds `value` in the nearest frame outside this package."""
     frame = user_frame()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
-from .errors import GradientError, TracedValueError, user_frame
+from .errors import GradientError, TracedValueError, user_line
 from .graph import Graph, Node
 from .sites import Site, site
 
@@ -178,10 +178,8 @@ def may_leave(node: Node, action: str) -> None:
     """Raise where a value that stands for others would be taken out of the program that is being recorded."""
     tape = _tape.get()
     if tape and varies(node):
-        frame = user_frame()
-        where = f", at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
         remedy = f"inside {tape.reader} use np.where, or .detach() for .numpy()"
-        raise TracedValueError(f"{action} of a value that differs from call to call{where}: {remedy}")
+        raise TracedValueError(f"{action} of a value that differs from call to call, at {user_line()}: {remedy}")
 
 
 class anomaly:

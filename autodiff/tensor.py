@@ -11,7 +11,7 @@ import numpy as np
 
 from .composition import record_call
 from .derivative import Hooked, ascent, pull, seen
-from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph
+from .errors import GradientError, MissingRuleError, ShapeError, describe, leaves_the_graph, user_line
 from .graph import Variable, leaf
 from .guards import read_only
 from .methods import Methods, install
@@ -435,11 +435,11 @@ def _let_go(value: Any, action: str, remedy: str = _NUMBER_REMEDY) -> Any:
 
 def _recorder(function: Callable[..., Any]) -> Callable[..., Any]:
     if function not in TABLE:
-        module = getattr(function, "__module__", "numpy")
-        name = f"{module.replace('numpy', 'np')}.{function.__name__}"
+        own = isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is not function
+        module = "" if own else getattr(function, "__module__", "numpy").replace("numpy", "np") + "."
         raise MissingRuleError(
-            f"{name} has no rule: write it with functions that have, give it one (autodiff.primitive), "
-            "or leave the graph on purpose (t.numpy())"
+            f"{module}{function.__name__} has no rule, at {user_line()}: write it with functions that have, "
+            "give it one (autodiff.primitive), or leave the graph on purpose (t.numpy())"
         )
     return recorder(function, Tensor)
 

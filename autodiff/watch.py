@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AnomalyError, describe, user_frame
+from .errors import AnomalyError, describe, user_line
 from .graph import Node
 from .structures import leaves
 
 
 def watch_over(node: Node, out: Any, operands: Sequence[Any]) -> None:
     """Raise where the result of an operation is not finite; watch its rule."""
-    frame = user_frame()
-    site = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown line"
+    site = user_line()
     given = " and ".join(_ranged(x) for x in leaves(list(operands)) if hasattr(x, "shape"))
     _check([out], f"{node.primitive.title} of {given}", "values", site)
     if node.needs:

@@ -170,6 +170,8 @@ class _Prepared:
         self.step: CompiledStep = step
         self.optimizer: Optimizer = optimizer
         self.state: list[Any] = optimizer.state
+        for parameter, own in zip(optimizer.parameters, self.state, strict=True):
+            own |= {} if own or not parameter.requires_grad else optimizer.fresh(parameter)
         self.sizes: list[int] = [len(own) for own in self.state]
         places = step.state()
         self.inputs: list[Any] = list(places.values())

@@ -47,6 +47,10 @@ class Optimizer:
         """What to subtract, before the learning rate; `state` is this parameter's own, empty at first."""
         raise NotImplementedError(f"{type(self).__name__} defines no direction(self, gradient, state)")
 
+    def fresh(self, parameter: Any) -> State:
+        """The state of a parameter that was not updated yet, where that is known before its first gradient."""
+        return {}
+
     def change(self, value: Any, gradient: Any, state: State, lr: float) -> Any:
         """What to subtract from a parameter with this value (which only weight decay asks for) and gradient."""
         if self.weight_decay:
@@ -190,15 +194,18 @@ class Adam(Optimizer):
         self.beta1, self.beta2 = betas
         self.eps = eps
 
+    def fresh(self, parameter: Any) -> State:
+        return {"steps": 0, **{name: np.zeros(parameter.shape, parameter.dtype) for name in ("mean", "square")}}
+
     def direction(self, gradient: Array, state: State) -> Array:
-        if not state:
-            state |= {"steps": 0, "mean": np.zeros_like(gradient), "square": np.zeros_like(gradient)}
+        state |= {} if state else self.fresh(gradient)
         state["steps"] += 1
         state["mean"] += (1 - self.beta1) * (gradient - state["mean"])
         state["square"] *= self.beta2
         state["square"] += (1 - self.beta2) * gradient * gradient
         unbias_mean, unbias_square = 1 - self.beta1 ** state["steps"], 1 - self.beta2 ** state["steps"]
-        return state["mean"] / unbias_mean / (np.sqrt(state["square"]) / unbias_square**0.5 + self.eps)
+        scale = unbias_mean / unbias_square**0.5  # of the root, so that the mean is divided only once
+        return state["mean"] / (np.sqrt(state["square"]) * scale + self.eps * unbias_mean)
 
 
 def _parameters(parameters: Iterable[Tensor]) -> tuple[Tensor, ...]:

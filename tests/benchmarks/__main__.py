@@ -19,12 +19,12 @@ def main() -> bool:
         if name not in contestants:
             print(f"skipped: {CONTESTANTS[name].label}; to include it: pip install {CONTESTANTS[name].install}")
 
-    scores = sections.Scores()
+    scores, clock = sections.Scores(), "cpu" if options.cpu else "wall"
     if options.workloads:
         plain = [name for name in contestants if not name.startswith("real")]
-        sections.steps(scores, plain, options.workloads, options.rounds)
+        sections.steps(scores, plain, options.workloads, options.rounds, clock)
     if options.real:
-        sections.real(scores, contestants, options.rounds)
+        sections.real(scores, contestants, options.rounds, clock)
     if options.memory:
         sections.memory(scores, contestants)
     if options.chain:
@@ -43,6 +43,7 @@ def arguments() -> argparse.Namespace:
         "--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS), metavar="NAME",
         help=f"only these: {', '.join(CONTESTANTS)}",
     )  # fmt: skip
+    parser.add_argument("--cpu", action="store_true", help="time steps by the processor's clock: on a busy machine")
     parser.add_argument(
         "--real", action="store_true", help="mnist-real: biases, relu, cross-entropy, Adam, minibatches"
     )

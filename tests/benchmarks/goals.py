@@ -9,6 +9,7 @@ COMPILED = {  # ours over a rival
     ("numpy", "by-hand"): {"seed": 0.70, "small": 0.80, "deep10": 0.70, "mnist": 1.0, "big": 1.0},
     ("numba", "jax"): {"seed": 0.06, "small": 0.33, "deep10": 0.35, "mnist": 0.95, "big": 0.95},
     ("numba-loop", "jax-loop"): {"seed": 0.60, "small": 0.60, "deep10": 0.55, "mnist": 1.0},
+    ("numba", "c"): {"seed": 1.3, "small": 1.1, "deep10": 1.1, "mnist": 1.05, "big": 1.05},
 }
 REAL = {("real-numpy", "real-jax"): 1.0, ("real-numba", "real-jax"): 1.0, ("real-numba", "real-pytorch"): 1.0}
 SLACK = {"nn": 1.0, "loop": 1.0, "seed-style": 1.6}  # what each style of ours may take of the time that EAGER allows

@@ -41,25 +41,25 @@ def workers(contestants: Iterable[str]) -> Iterator[list[Worker]]:
         yield [stack.enter_context(Worker(name)) for name in contestants]
 
 
-def race(contestants: Sequence[str], workload: Workload, rounds: int) -> Race:
+def race(contestants: Sequence[str], workload: Workload, rounds: int, clock: str) -> Race:
     """In fresh processes, because what a process has allocated before changes the speed of large arrays."""
     with workers(contestants) as runners:
         for runner in runners:
             runner.call("age")
             runner.call("build", workload)
-        medians = _alternate(runners, rounds, "time", workload.steps)
+        medians = _alternate(runners, rounds, "time", workload.steps, clock)
         weights = {runner.contestant: runner.call("weights") for runner in runners}
     reference = weights[contestants[-1]]
     return Race(medians, {name: _apart(each, reference) for name, each in weights.items()})
 
 
-def race_real(contestants: Sequence[str], rounds: int, steps: int = 12) -> Race:
+def race_real(contestants: Sequence[str], rounds: int, clock: str, steps: int = 12) -> Race:
     """The same, of mnist-real."""
     with workers(contestants) as runners:
         for runner in runners:
             runner.call("age")
             runner.call("build_real")
-        medians = _alternate(runners, rounds, "time", steps)
+        medians = _alternate(runners, rounds, "time", steps, clock)
         weights = {runner.contestant: runner.call("weights") for runner in runners}
     return Race(medians, {name: _apart(each, weights[contestants[-1]]) for name, each in weights.items()})
 

@@ -37,12 +37,12 @@ def print_machine() -> None:
     )
 
 
-def steps(scores: Scores, contestants: list[str], workloads: list[Workload], rounds: int) -> None:
-    print(f"\nTraining: microseconds a step (medians of {rounds} rounds), and how far the weights end apart")
+def steps(scores: Scores, contestants: list[str], workloads: list[Workload], rounds: int, clock: str) -> None:
+    print(f"\nTraining: microseconds a step, {clock} time (medians of {rounds} rounds), and how far weights end apart")
     print(f"{'':8}" + "".join(f"{name:>12}" for name in contestants))
     races = {}
     for workload in workloads:
-        medians, apart = measurements.race(contestants, workload, rounds)
+        medians, apart = measurements.race(contestants, workload, rounds, clock)
         races[workload.name] = medians
         print(f"{workload.name:8}" + "".join(f"{1e6 * median:12.1f}" for median in medians.values()), end="   ")
         different = [name for name, distance in apart.items() if not distance <= workload.tolerance]
@@ -72,10 +72,10 @@ def _ratio(scores: Scores, medians: dict[str, float], name: str, rival: str, goa
     return scores.judge(ratio, goal) + "*" * (min(ratio, floor) > goal)
 
 
-def real(scores: Scores, contestants: list[str], rounds: int) -> None:
+def real(scores: Scores, contestants: list[str], rounds: int, clock: str) -> None:
     print("\nmnist-real: 784-256-10, biases, relu, softmax cross-entropy, Adam, shuffled minibatches of 128")
     names = [name for name in contestants if name.startswith("real")]
-    medians, apart = measurements.race_real(names, rounds)
+    medians, apart = measurements.race_real(names, rounds, clock)
     for name, median in medians.items():
         print(f"{name:14}{1e6 * median:10.1f} microseconds a step, weights {apart[name]:.0e} apart")
     for (name, rival), limit in goals.REAL.items():

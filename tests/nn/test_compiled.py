@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 import autodiff as ad
 import nn
-from autodiff.readers.compiling import kept
+from autodiff.readers.compiling import build, kept
 
 numba = pytest.importorskip("numba")
 
@@ -353,6 +354,28 @@ def test_without_a_folder_to_write_to(tmp_path, monkeypatch):
     monkeypatch.setattr(numba.core.caching._CacheLocator, "ensure_cache_path", lambda _: 1 / 0)
     monkeypatch.setattr(numba.core.caching.CacheImpl, "_locator_classes", [])
     kept_function(tmp_path, monkeypatch)
+
+
+def test_who_waits_is_told_why(monkeypatch, capsys):
+    """While a program is compiled; not where that is done soon."""
+    for patience in (60, 0):
+        monkeypatch.setattr(build, "PATIENCE", patience)
+        monkeypatch.setattr(build.Native, "_compile", waiting(build.Native._compile))
+        ad.compile(lambda x, patience=patience: x * (patience + 0.25), backend="numba")(np.ones(2))
+        told = capsys.readouterr().err
+        assert ("compiling" in told) == (patience == 0)
+
+
+def waiting(compile):
+    """The same, when all threads had their turn."""
+
+    def wait(*arguments):
+        compile(*arguments)
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer) and thread.interval == 0:
+                thread.join()
+
+    return wait
 
 
 def test_what_numba_lacks_is_called_as_numpy():

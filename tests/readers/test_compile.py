@@ -1,5 +1,6 @@
 """compile: the program gives what eager code gives, to the bit, at inputs that it was not recorded with."""
 
+import functools
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff.errors import TracedValueError
+from autodiff.errors import MissingRuleError, TracedValueError
 from autodiff.primitive import COMPOSED
 from tests.engine.test_batching import COUNT
 from tests.rules.arguments import examples
@@ -200,15 +201,19 @@ def test_each_row(function):
 SMOOTH = [f for f in EVERY if name_of(f) not in UNTRACED]
 
 
+@functools.cache
+def moving(function):
+    """Calls of a function that can be moved, and which of their arrays are."""
+    pairs = [(call, [i for i in call.differentiable if call.arrays[i].dtype == np.float64])
+             for call in examples(function, COUNT) if call.reached and not call.written]  # fmt: skip
+    return [(call, positions) for call, positions in pairs if positions and call.dispatches(positions)]
+
+
 @st.composite
 def programs(draw):
     """A function of one vector through calls drawn from the whole table, each moved by what came before."""
-    calls = []
-    for function in draw(st.lists(st.sampled_from(SMOOTH), min_size=1, max_size=8)):
-        call = draw(st.sampled_from(examples(function, COUNT)))
-        positions = [i for i in call.differentiable if call.arrays[i].dtype == np.float64]
-        if call.reached and positions and call.dispatches(positions) and not call.written:
-            calls.append((call, positions))
+    functions = draw(st.lists(st.sampled_from(SMOOTH).filter(moving), min_size=1, max_size=7))
+    calls = [draw(st.sampled_from(moving(function))) for function in functions]
 
     def function(x):
         total = np.sum(np.tanh(x))
@@ -268,6 +273,13 @@ def test_a_branch_names_its_line():
         ad.compile(f)(np.ones(2))
 
 
+def test_a_function_without_a_rule_names_its_line():
+    other = np.frompyfunc(lambda x: x, 1, 1)
+    for backend in ("numpy", "numba"):
+        with pytest.raises(MissingRuleError, match=r"no rule, at .*test_compile\.py:\d+"):
+            ad.compile(lambda x: other(x), backend=backend)(np.ones(2))
+
+
 def test_backward_inside_raises():
     def f(x):
         w = ad.Tensor(np.ones(2))
@@ -308,6 +320,19 @@ def test_a_branch_not_taken_adds_exactly_nothing():
     gradient = ad.compile(ad.grad(lambda x: np.sum(np.where(x > 0, np.sqrt(x) ** 3, 0))))
     gradient(np.array([1.0, 4.0, 2.0]))
     same(gradient(np.array([0.0, 4.0, 0.0])), np.array([0.0, 3.0, 0.0]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("f", [lambda m, x: np.where(m, x, 0), lambda m, x: np.where(m, 0, x)])
+def test_a_choice_of_zero_is_to_the_bit(f, dtype):
+    """It is a product of integers: of what is not finite, too, and of a negative zero."""
+    compiled = ad.compile(lambda m, x: np.tanh(f(m, x * 1.5)) + 0)
+    x = np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 3.0, -2.5, 1e-40], dtype)
+    for mask in (x > 0, ~(x > 0)):
+        found, expected = compiled(mask, x), np.tanh(f(mask, x * dtype(1.5))) + 0
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+    assert ".view(" in compiled.program
 
 
 def test_writes_in_place():

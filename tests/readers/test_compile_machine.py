@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff.errors import BackendError, TracedValueError
 from autodiff.readers.compiling import build
+from autodiff.readers.compiling.lines import Line
 from tests.readers.test_compile import EVERY, UNTRACED, near, outputs_and_gradients, programs, reached
 from tests.rules.gradcheck import plain
 from tests.rules.test_rows import name_of
 
 pytest.importorskip("numba")
 
-from autodiff.readers.compiling import native
+from autodiff.readers.compiling import matrices, native
 
 
 def gemm(ty, tx, n, m, k, y, _ldy, x, _ldx, out, _ldout):
@@ -28,6 +29,11 @@ def gemm(ty, tx, n, m, k, y, _ldy, x, _ldx, out, _ldout):
     out.reshape(m, n)[...] = left @ right
 
 
+def tiled(tx, m, n, k, x, y, out):
+    left = x.reshape(k, m).T if tx else x.reshape(m, k)
+    out.reshape(m, n)[...] = left @ y.reshape(k, n)
+
+
 MACHINE = {
     "njit": lambda **options: lambda function: function,
     "objmode": lambda **types: contextlib.nullcontext(),
@@ -35,6 +41,7 @@ MACHINE = {
     "local": lambda number, size: np.empty(size, number),
     "gemm32": gemm,
     "gemm64": gemm,
+    "tiled": tiled,
 }
 MACHINE |= {f"{name}{bits}": getattr(np, name) for name in ("exp", "tanh") for bits in (32, 64)}
 MACHINE |= {name: getattr(native, name).py_func for name in ("total", "row_sums", "row_maxima", "column_sums")}
@@ -169,6 +176,24 @@ def test_random_programs_as_machine_code(f):
     compare(f)
 
 
+@pytest.mark.usefixtures("by_python")
+def test_the_text_of_a_program_is_the_same_in_each_process(monkeypatch):
+    """It names what is kept on disk, so nothing in it may follow the addresses of objects, as sets of them do."""
+
+    def deep(x, *weights):
+        for W in weights:
+            x = ad.sigmoid(x @ W)
+        return np.sum(x * x)
+
+    texts = set()
+    for seed in range(1, 8):
+        monkeypatch.setattr(Line, "__hash__", lambda line, seed=seed: hash((id(line), seed)))
+        step = ad.compile(ad.value_and_grad(deep, (1, 2, 3, 4, 5)), backend="numba")
+        step(np.ones((40, 40)), *[np.eye(40)] * 5)
+        texts.add(step.program)
+    assert len(texts) == 1
+
+
 # --- arguments of every kind ------------------------------------------------------------------------------------------
 
 HARD = {
@@ -202,6 +227,64 @@ def check_hard(name):
 @pytest.mark.parametrize("name", HARD)
 def test_hard_arguments(name):
     check_hard(name)
+
+
+# --- what machine code is made of -------------------------------------------------------------------------------------
+
+
+@native.njit
+def each_product(shapes, x, y, out):
+    end = 0
+    for i in range(len(shapes)):
+        flipped, m, n, k = shapes[i]
+        matrices.tiled(flipped, m, n, k, x, y, out[end : end + m * n])
+        end += m * n
+    return end
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_products_in_tiles(dtype):
+    """Of every remainder of rows and columns; what lies beyond the result stays as it is."""
+    least = matrices.VECTOR // np.dtype(dtype).itemsize
+    sizes = [(m, n, k) for m in range(6, 13) for n in (*range(least, 4 * least, 3), 4 * least) for k in (0, 1, 2, 7)]
+    shapes = [(flipped, *size) for flipped in (0, 1) for size in sizes]
+    x, y = (np.random.default_rng(0).normal(size=1000).astype(dtype) for _ in range(2))
+    out = np.full(sum(m * n for _, m, n, _ in shapes) + 1, 7, dtype)
+    end = each_product(np.array(shapes), x, y, out)
+    assert end == out.size - 1
+    assert out[-1] == 7
+    for flipped, m, n, k in shapes:
+        left = x[: m * k].reshape(k, m).T if flipped else x[: m * k].reshape(m, k)
+        found, out = out[: m * n].reshape(m, n), out[m * n :]
+        np.testing.assert_allclose(found, left @ y[: k * n].reshape(k, n), rtol=1e-5, atol=1e-5)
+
+
+@native.njit
+def elements(x, exp, tanh):
+    for k in range(x.size):
+        if x.itemsize == 4:
+            exp[k], tanh[k] = native.exp32(x[k]), native.tanh32(x[k])
+        else:
+            exp[k], tanh[k] = native.exp64(x[k]), native.tanh64(x[k])
+
+
+@pytest.mark.parametrize(("dtype", "ulps"), [(np.float32, 2), (np.float64, 4)])
+def test_exp_and_tanh(dtype, ulps):
+    """Of the whole range to rounding, of what is beyond it right in the limit; a denormal result is 0."""
+    limits = np.finfo(dtype)
+    largest = np.nextafter(np.log(limits.max), dtype(0))
+    smallest = np.nextafter(np.log(limits.smallest_normal), dtype(0))
+    inside = np.concatenate([np.linspace(smallest, largest, 20001), np.linspace(-9, 9, 20001), [0.0, 1e-30, -1e-30]])
+    beyond = [-np.inf, smallest * 1.01, -limits.max, np.inf, largest * 1.01, limits.max, np.nan]
+    x = np.concatenate([inside, beyond]).astype(dtype)
+    exp, tanh = np.empty_like(x), np.empty_like(x)
+    elements(x, exp, tanh)
+    n = len(inside)
+    tolerance = ulps * limits.eps
+    np.testing.assert_allclose(exp[:n], np.exp(x[:n].astype(np.longdouble)), rtol=tolerance)
+    np.testing.assert_allclose(tanh[:n], np.tanh(x[:n].astype(np.longdouble)), rtol=tolerance)
+    np.testing.assert_array_equal(exp[n:], [0, 0, 0, np.inf, np.inf, np.inf, np.nan])
+    np.testing.assert_array_equal(tanh[n:], [-1, -1, -1, 1, 1, 1, np.nan])
 
 
 slow = pytest.mark.exhaustive  # each call of NumPy from within takes a second to compile

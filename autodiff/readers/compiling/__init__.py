@@ -14,6 +14,7 @@ machine     the program for numba: loops, products, memory
 elements    one element of a loop
 module      the module that it is written to
 native      what machine code is made of beside loops
+matrices    products of matrices in machine code
 build       machine code, compiled and kept on disk
 page        which functions have machine code
 compiled    compile

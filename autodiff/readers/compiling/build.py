@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,20 @@ from .lower import Lowering
 from .machine import Machine, Unsupported
 from .module import HELPERS, module_text
 from .plan import names_given
+
+PATIENCE = 1.0  # seconds after which a user is told what takes so long
+
+
+@contextmanager
+def later(seconds: float, do: Callable[[], Any]) -> Generator[None]:
+    """Do something if what is done in the meantime takes longer than that."""
+    timer = threading.Timer(seconds, do)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Native:
@@ -48,7 +63,7 @@ class Native:
         self.draws: list[Any] = [(line.node.primitive, *line.node.keywords["call"]) for line in draws]
         self.moving: int | None = None if draws else moving
         steady = [x for x in inputs[self.moving :] if x in renewed.values()] if self.moving is not None else []
-        machine = Machine([*inputs, *draws], lines, outputs, renewed, steady)
+        machine = Machine([*inputs, *draws], lines, outputs, renewed, steady, kept.needed().LEAST)
         self.text: str = module_text(machine, self.moving, [*low.helpers.values()])
         self.module: ModuleType = kept.load(self.text)
         self.constants: list[Any] = [_ordered(np.asarray(value)) for value in machine.constants.values()]
@@ -141,19 +156,16 @@ class Native:
         function, signature = getattr(self.module, name), tuple(map(typeof, arguments))
         if signature in function.signatures:
             return False
-        start = time.perf_counter()
-        try:
-            self._compile(name, signature)
-        except Exception:  # what was kept is damaged, or nothing more can be: the disk is full
-            kept.forget(self.module)
-            self.module = kept.in_memory(self.text)
-            self._compile(name, signature)
-        seconds, function = time.perf_counter() - start, getattr(self.module, name)
-        if not function.stats.cache_hits:
+        message = f"autodiff: compiling {self.name} to machine code, which is kept for next time\n"
+        with later(PATIENCE, lambda: sys.stderr.write(message)):
+            try:
+                self._compile(name, signature)
+            except Exception:  # what was kept is damaged, or nothing more can be: the disk is full
+                kept.forget(self.module)
+                self.module = kept.in_memory(self.text)
+                self._compile(name, signature)
+        if not getattr(self.module, name).stats.cache_hits:
             kept.seal(self.module)
-            if seconds > 1:
-                message = f"autodiff: compiled {self.name} to machine code in {seconds:.1f} s, kept for next time\n"
-                sys.stderr.write(message)
         return True
 
     def _compile(self, name: str, signature: Any) -> None:
@@ -204,8 +216,8 @@ class BoundNative:
         return losses
 
 
-LOCALS = "math np njit objmode OPTIONS found fits step repeat sweep losses order row i j k p e"
-TAKEN = frozenset({*HELPERS, *LOCALS.split()})
+LOCALS = "math np njit objmode found fits step repeat sweep losses order row i j k p e"
+TAKEN = frozenset({*LOCALS.split(), *(name for names in HELPERS.values() for name in names)})
 PREFIXES = ("constant", "found_", "work_", "from_", "to_", "all_")
 
 

@@ -33,16 +33,23 @@ def directory() -> Path:
     return root / f"{platform.machine()}-{python}-{numba.__version__}-{llvmlite.__version__}"
 
 
-@functools.cache
-def load(text: str) -> ModuleType:
-    """The module of a program, from where it is kept; in memory only where that cannot be."""
+def needed() -> ModuleType:
+    """The module of products, which is there where numba and SciPy are."""
     try:
-        from . import native
+        from . import matrices
     except ImportError as error:
         if error.name in ("numba", "llvmlite"):
             raise ImportError('backend="numba" needs numba and SciPy: pip install "autodiff[fast]"') from error
         raise
-    digest = hashlib.sha256((text + Path(native.__file__).read_text()).encode()).hexdigest()[:24]
+    return matrices
+
+
+@functools.cache
+def load(text: str) -> ModuleType:
+    """The module of a program, from where it is kept; in memory only where that cannot be."""
+    needed()
+    parts = [text, *(Path(__file__).with_name(name).read_text() for name in ("native.py", "matrices.py"))]
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()[:24]
     try:
         folder = directory()
         folder.mkdir(parents=True, exist_ok=True)

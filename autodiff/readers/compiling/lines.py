@@ -7,7 +7,7 @@ that a printer needs; the rest is what a planner of memory asks (shape, dtype, o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -35,13 +35,14 @@ class Line:
 
     `ufunc` is set where the call is one of a ufunc, of all operands in order, and so may be told where to write;
     `into` is the template for any other call that may. `before` are statements that stand in front of the call, which
-    then is `{out}` itself. `view`: the result may share memory with the first operand. `ordered`: it is known to be in
-    C order. `mask`: where the value is exactly zero since a branch was not taken, whatever it is multiplied by.
+    then is `{out}` itself. `inputs`: the operands that are lines. `view`: the result may share memory with the first
+    operand. `ordered`: it is known to be in C order. `mask`: where the value is exactly zero since a branch was not
+    taken, whatever it is multiplied by.
     """
 
     __slots__ = (
-        "_number", "before", "dtype", "gradient", "into", "mask", "name", "node", "operands", "ordered", "shape",
-        "template", "ufunc", "value", "view",
+        "_number", "before", "dtype", "gradient", "inputs", "into", "mask", "name", "node", "operands", "ordered",
+        "shape", "template", "ufunc", "value", "view",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +61,7 @@ class Line:
     ) -> None:
         self.template: str = template
         self.operands: tuple[Operand, ...] = tuple(operands)
+        self.inputs: tuple[Line, ...] = tuple([x for x in self.operands if isinstance(x, Line)])
         self.shape: Any = shape
         self.dtype: Any = dtype
         self.ufunc: np.ufunc | None = ufunc
@@ -73,11 +75,6 @@ class Line:
         self.name: str | None = None
         self.node: Any = None
         self.gradient: bool = False  # whether it belongs to a derivative
-
-    @property
-    def inputs(self) -> Iterator[Line]:
-        """The lines that it uses."""
-        return (x for x in self.operands if isinstance(x, Line))
 
     @property
     def size(self) -> int:

@@ -13,7 +13,8 @@ from .elements import REDUCED, form, scalar
 from .fusion import Schedule
 from .lines import Line, Operand, literal
 
-SMALL = 4096  # multiplications of a product up to which loops are faster than a call of BLAS
+TINY = 4096  # multiplications of a product up to which loops are faster than a call of BLAS,
+SMALL = 1 << 20  # and up to which tiles are
 LITTLE = 1 << 14  # elements of an input up to which it is put where there is to work
 LOCAL = 1024  # elements of small values together that live on the stack
 SHORT = 64  # elements up to which a sum is a loop that is written out
@@ -39,7 +40,9 @@ class Machine:
         outputs: Sequence[Line],
         renewed: Mapping[Line, Line],
         steady: Sequence[Line] = (),
+        tile: tuple[int, int] = (6, 32),
     ) -> None:
+        self.tile: tuple[int, int] = tile  # the rows, and the bytes of each, a product in tiles has at least
         self.inputs: list[Line] = list(inputs)
         self.outputs: list[Line] = list(outputs)
         self.renewed: dict[Line, Line] = dict(renewed)
@@ -101,9 +104,13 @@ class Machine:
     def _release(self, i: int, last: Mapping[Line, int], used: Iterable[Line]) -> None:
         """Memory of values that nobody looks at after a group is free again."""
         for x in dict.fromkeys(map(self.schedule.owner, used)):
-            if x in self.home and last.get(x, i) == i:
-                kind, start = self.home.pop(x)
-                self.free.setdefault((kind, x.size), []).append(start)
+            if last.get(x, i) == i:
+                self._free(x)
+
+    def _free(self, x: Line) -> None:
+        if x in self.home:
+            kind, start = self.home.pop(x)
+            self.free.setdefault((kind, x.size), []).append(start)
 
     # --- what is printed ----------------------------------------------------------------------------------------------
 
@@ -145,7 +152,7 @@ class Machine:
         inside = set(group)
         shape = group[0].shape
         kept = [line for line in group if last.get(line, -1) > i or line in self.written]
-        operands = {x for line in group for x in line.inputs if x not in inside}
+        operands = dict.fromkeys(x for line in group for x in line.inputs if x not in inside)  # a set has no order
         elsewhere = {self.schedule.owner(x) for x in operands if self.schedule.index(x, shape) != "k"}
         self._release(i, last, [x for x in operands if self.schedule.owner(x) not in elsewhere])  # it is read before
         for line in kept:
@@ -153,7 +160,7 @@ class Machine:
         indices = {self.schedule.index(x, shape) for x in operands}
         rows, columns = math.prod(shape[:-1]), shape[-1]
         inner: list[str] = []
-        for x in [line for line in dict.fromkeys(x for g in group for x in g.inputs) if line in operands]:
+        for x in operands:
             index = self.schedule.index(x, shape)
             if index != "":
                 inner.append(f"{self._value(x)} = {self._name(x)}_[{index}]")
@@ -221,7 +228,11 @@ class Machine:
         (x_memory, tx), (y_memory, ty) = [place for place in places if place]
         self._allocate(line)
         out = f"{line.name}_"
-        if m * n * k <= SMALL:
+        if m >= self.tile[0] and n * line.dtype.itemsize >= self.tile[1] and m * n * k <= SMALL:
+            right = self._turned(y_memory, n, k, line) if ty else y_memory
+            self.body.append(f"tiled({int(tx)}, {m}, {n}, {k}, {x_memory}, {right}, {out})")
+            return True
+        if m * n * k <= TINY:
             left = f"{x_memory}[{{p}} * {m} + i]" if tx else f"{x_memory}[i * {k} + {{p}}]"
             right = f"{y_memory}[j * {k} + {{p}}]" if ty else f"{y_memory}[{{p}} * {n} + j]"
             self.body += [
@@ -237,6 +248,16 @@ class Machine:
         sizes = f"{n}, {m}, {k}, {y_memory}, {k if ty else n}, {x_memory}, {m if tx else k}, {out}, {n}"
         self.body.append(f"gemm{kind}({int(ty)}, {int(tx)}, {sizes})")
         return True
+
+    def _turned(self, memory: str, m: int, n: int, line: Line) -> str:
+        """The transpose of a matrix, in memory that is free again after the next call."""
+        copy = Line("", shape=(n, m), dtype=line.dtype)
+        copy.name = f"{line.name}_turned_"  # no line of a program has such a name
+        self._allocate(copy)
+        self.body += [f"for i in range({n}):", f"    for j in range({m}):"]
+        self.body.append(f"        {copy.name}_[i * {m} + j] = {memory}[j * {n} + i]")
+        self._free(copy)
+        return f"{copy.name}_"
 
     def _matrix(self, x: Line) -> tuple[str, bool] | None:
         """The memory of a matrix in C order, and whether it is to be transposed; None where it is in another order."""

@@ -32,11 +32,22 @@ def where_taken(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
     texts = ("{0}", "0", "{1}") if out else ("{0}", "{1}", "0")
     line = low.call(f"np.where({', '.join(texts)})", condition, g, shape=node.shape, dtype=node.dtype)
     line.ordered = all(not isinstance(x, Line) or x.ordered or x.shape == () for x in operands)
+    line.into = chosen("~{0}" if out else "{0}", "{1}", condition, g, line)
     mask = low.ufunc(np.logical_not, condition, shape=condition.shape, dtype=BOOL) if out else condition
     if isinstance(g, Line) and g.mask is not None:
         mask = low.ufunc(np.logical_and, mask, g.mask, shape=node.shape, dtype=BOOL)
     line.mask = spread(low, mask, node.shape)
     return line
+
+
+def chosen(condition: str, text: str, mask: Line, x: Operand, line: Line) -> str | None:
+    """x where a mask says so, else 0, as a product of integers (its bits times 1 or 0), which has no branches."""
+    if line.dtype.char not in "fd" or not isinstance(x, Line) or (x.shape, x.dtype) != (line.shape, line.dtype):
+        return None
+    if mask.dtype != BOOL:
+        return None
+    bits = f".view(np.int{8 * line.dtype.itemsize})"
+    return f"np.multiply({text}{bits}, {condition}, {{out}}{bits}).view({literal(line.dtype)})"
 
 
 def spread(low: Lowering, mask: Line, shape: Any) -> Line:

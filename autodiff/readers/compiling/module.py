@@ -7,20 +7,13 @@ from collections.abc import Sequence
 from .lines import Line
 from .machine import Machine
 
-HELPERS = (
-    "exp32",
-    "exp64",
-    "tanh32",
-    "tanh64",
-    "gemm32",
-    "gemm64",
-    "total",
-    "row_sums",
-    "row_maxima",
-    "column_sums",
-    "part",
-    "local",
-)
+HELPERS = {  # by the module of this folder where they are
+    "matrices": ("gemm32", "gemm64", "tiled"),
+    "native": (
+        "OPTIONS", "exp32", "exp64", "tanh32", "tanh64", "total", "row_sums", "row_maxima", "column_sums", "part",
+        "local",
+    ),
+}  # fmt: skip
 
 REPEAT = """\
 
@@ -70,9 +63,12 @@ def module_text(machine: Machine, moving: int | None, definitions: Sequence[str]
     if moving is not None:
         X, y = machine.inputs[:2]
         body = CHECK.format(X=X.name, y=y.name, X_shape=X.shape, y_shape=y.shape) + body
-    helpers = [name for name in HELPERS if f"{name}(" in body + loops]
     head = ["import math", "", "import numpy as np", "from numba import njit, objmode", ""]
-    head += [f"from autodiff.readers.compiling.native import {', '.join(['OPTIONS', *helpers])}", "", *definitions, ""]
+    for part, names_there in HELPERS.items():
+        used = [name for name in names_there if f"{name}(" in body + loops or name == "OPTIONS"]
+        if used:
+            head.append(f"from autodiff.readers.compiling.{part} import {', '.join(used)}")
+    head += ["", *definitions, ""]
     lines = [*head, "@njit(**OPTIONS)", f"def step({names}):", *(f"    {text}" for text in body.splitlines())]
     text = "\n".join(lines) + "\n" + loops
     return text.replace("**OPTIONS", '**OPTIONS | {"nogil": False}') if machine.fallbacks else text

@@ -1,4 +1,4 @@
-"""What machine code is made of beside loops: functions that vectorise, and products of matrices by BLAS.
+"""What machine code is made of beside loops: functions that vectorise, memory, reductions.
 
 Imported where the numba backend is used, and by the modules that it writes.
 """
@@ -12,61 +12,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import add_symbol
 from numba import njit, types
-from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 ARITHMETIC: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}  # which allows a * b + c in one
 OPTIONS: dict[str, Any] = ARITHMETIC | {"cache": True, "nogil": True}
-
-
-def _product(name: str, number: Any) -> Any:
-    """Column-major out = op(x) @ op(y) by a function of SciPy's BLAS; x, y and out are flat arrays."""
-    symbol = f"autodiff_{name}"
-    try:
-        add_symbol(symbol, get_cython_function_address("scipy.linalg.cython_blas", name))
-    except ImportError as error:
-        raise ImportError('backend="numba" needs numba and SciPy: pip install "autodiff[fast]"') from error
-
-    @intrinsic
-    def gemm(typingctx, transpose_x, transpose_y, m, n, k, x, ldx, y, ldy, out, ldout):
-        def codegen(context, builder, signature, args):
-            pointer, i32, char = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(8)
-
-            def place(value: Any, kind: Any) -> Any:
-                slot = cgutils.alloca_once(builder, kind)
-                builder.store(value, slot)
-                return builder.bitcast(slot, pointer)
-
-            def size(value: Any) -> Any:
-                return place(builder.trunc(value, i32), i32)
-
-            def letter(flag: Any) -> Any:
-                wanted = builder.icmp_signed("!=", flag, ir.Constant(flag.type, 0))
-                return place(builder.select(wanted, ir.Constant(char, ord("T")), ir.Constant(char, ord("N"))), char)
-
-            def memory(i: int) -> Any:
-                array = context.make_array(signature.args[i])(context, builder, args[i])
-                return builder.bitcast(array.data, pointer)
-
-            tx, ty, m, n, k, _, ldx, _, ldy, _, ldout = args
-            one, zero = (place(ir.Constant(number, value), number) for value in (1.0, 0.0))
-            given = [letter(tx), letter(ty), size(m), size(n), size(k), one, memory(5), size(ldx)]
-            given += [memory(7), size(ldy), zero, memory(9), size(ldout)]
-            kind = ir.FunctionType(ir.VoidType(), [pointer] * 13)
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, symbol), given)
-            return context.get_dummy_value()
-
-        sizes = [types.int64] * 5
-        return types.none(*sizes, x, types.int64, y, types.int64, out, types.int64), codegen
-
-    return gemm
-
-
-gemm32: Any = _product("sgemm", ir.FloatType())
-gemm64: Any = _product("dgemm", ir.DoubleType())
 
 
 @intrinsic
@@ -113,28 +64,33 @@ def local(typingctx: Any, number: Any, size: Any) -> Any:
     return flat(number, size), codegen
 
 
-def _bitcast(integer: Any, number: Any) -> Any:
+def _bitcast(source: Any, target: Any) -> Any:
     @intrinsic
     def cast(typingctx, bits):
         def codegen(context, builder, signature, args):
-            return builder.bitcast(args[0], context.get_value_type(number))
+            return builder.bitcast(args[0], context.get_value_type(target))
 
-        return number(integer), codegen
+        return target(source), codegen
 
     return cast
 
 
+as_int32: Any = _bitcast(types.float32, types.int32)
+as_int64: Any = _bitcast(types.float64, types.int64)
 as_float32: Any = _bitcast(types.int32, types.float32)
 as_float64: Any = _bitcast(types.int64, types.float64)
 f4 = np.float32
+
+# exp(x) is 2**n * exp(r). To add 1.5 * 2**23 (2**52) leaves n in the last bits of the sum, from where a shift brings it
+# to the exponent. What is below the smallest normal number is 0.
 
 
 @njit(forceinline=True, **ARITHMETIC)
 def exp32(x: Any) -> Any:
     """exp of a float32, relative error 1.2e-7 (Moshier's Cephes)."""
-    c = min(max(x, f4(-104.0)), f4(89.0))
-    n = (c * f4(1.44269504088896341) + f4(12582912.0)) - f4(12582912.0)
-    r = (c - n * f4(0.693359375)) - n * f4(-2.12194440e-4)
+    t = x * f4(1.44269504088896341) + f4(12582912.0)
+    n = t - f4(12582912.0)
+    r = (x - n * f4(0.693359375)) - n * f4(-2.12194440e-4)
     p = f4(1.9875691500e-4)
     p = p * r + f4(1.3981999507e-3)
     p = p * r + f4(8.3334519073e-3)
@@ -142,29 +98,27 @@ def exp32(x: Any) -> Any:
     p = p * r + f4(1.6666665459e-1)
     p = p * r + f4(5.0000001201e-1)
     y = (p * r * r + r) + f4(1.0)
-    k = np.int32(n)
-    half = k >> np.int32(1)
-    y = y * as_float32((half + np.int32(127)) << np.int32(23)) * as_float32((k - half + np.int32(127)) << np.int32(23))
+    y = as_float32(as_int32(y) + (as_int32(t) << np.int32(23)))
     y = f4(math.inf) if x > f4(88.72284) else y
+    y = f4(0.0) if x < f4(-87.33654) else y
     return x if x != x else y
 
 
 @njit(forceinline=True, **ARITHMETIC)
 def exp64(x: Any) -> Any:
     """exp of a float64, relative error 3e-16: Taylor's series, after the power of two is split off."""
-    c = min(max(x, -746.0), 710.0)
-    n = (c * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
-    r = (c - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
+    t = x * 1.4426950408889634 + 6755399441055744.0
+    n = t - 6755399441055744.0
+    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
     s = r * r  # a sum of pairs of pairs (Estrin): a sum of one term after the other would wait for each
     p = (0.5 + 0.16666666666666666 * r) + (0.041666666666666664 + 0.008333333333333333 * r) * s
     u = (0.001388888888888889 + 0.0001984126984126984 * r) + (2.48015873015873e-05 + 2.7557319223985893e-06 * r) * s
     v = (2.755731922398589e-07 + 2.505210838544172e-08 * r) + (2.08767569878681e-09 + 1.6059043836821613e-10 * r) * s
     p = p + u * (s * s) + v * (s * s * (s * s))
     y = (p * s + r) + 1.0
-    k = np.int64(n)
-    half = k >> 1
-    y = y * as_float64((half + 1023) << 52) * as_float64((k - half + 1023) << 52)
+    y = as_float64(as_int64(y) + (as_int64(t) << 52))
     y = math.inf if x > 709.782712893384 else y
+    y = 0.0 if x < -708.3964185322641 else y
     return x if x != x else y
 
 

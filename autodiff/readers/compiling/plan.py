@@ -76,9 +76,11 @@ class Plan:
         head += [f"reduce_by_{name} = np.{name}.reduce" for name in reduces]
         head += [f"{name} = {text}" for name, text in self.constants.items()]
         made = [f"{name} = np.empty({shape}, {literal(dtype)})" for name, shape, dtype in self.buffers]
-        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *self.heads[0]])]
+        views = [used_of(self.heads[1], body)]
+        views.append(used_of(self.heads[0], "\n".join([body, *views[0]])))
+        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *views[1]])]
         if self.steady:
-            levels.append(("given", [*self.steady, *self.wide_inputs], self.heads[1]))
+            levels.append(("given", [*self.steady, *self.wide_inputs], views[0]))
         levels.append((self.name, self.inputs[: len(self.inputs) - len(self.steady)], body.splitlines()))
         return "\n".join(["import numpy as np", *head, "", "", *_nested(levels), ""])
 
@@ -293,20 +295,39 @@ def _nested(levels: Sequence[tuple[str, Sequence[Any], Sequence[str]]]) -> list[
     return [f"def {name}({', '.join(x.name for x in parameters)}):", *lines]
 
 
+def used_of(statements: Sequence[str], text: str) -> list[str]:
+    """Assignments whose names occur in a text, or in those after them."""
+    names, found = set(re.findall(r"\w+", text)), list[str]()
+    for statement in reversed(statements):
+        name, value = statement.split(" = ", 1)
+        if name in names:
+            found.append(statement)
+            names.update(re.findall(r"\w+", value))
+    return found[::-1]
+
+
 def early(lines: Sequence[Line], written: Mapping[Line, Line]) -> list[Line]:
     """Lines in an order in which what comes after the gradients, updates, comes as soon as it can: its operands die.
 
-    A result that is `written` to an input comes after the gradients that read it.
+    What needs no gradient comes with the first line that uses it. A result that is `written` to an input comes after
+    the gradients that read it.
     """
     last = max((i for i, line in enumerate(lines) if line.gradient), default=len(lines))
-    position: dict[Line, float] = {line: i for i, line in enumerate(lines[: last + 1])}
+    updates = lines[last + 1 :]
+    position: dict[Line, int] = {line: i for i, line in enumerate(lines[: last + 1])}
     readers = {x: i for i, line in enumerate(lines[: last + 1]) for x in line.inputs}
-    for i, line in enumerate(lines[last + 1 :]):
+    for line in updates:
         after = [position.get(x, -1) for x in line.inputs]
         if line in written:
             after.append(readers.get(written[line], -1))
-        position[line] = max(after, default=last) + 1e-6 * (i + 1) if after else last
-    return sorted(lines, key=position.__getitem__)
+        position[line] = max(after, default=-1)
+    users: dict[Line, int] = {}
+    for line in reversed(updates):
+        if position[line] < 0:
+            position[line] = users.get(line, last)
+        for x in line.inputs:
+            users[x] = min(users.get(x, last), position[line])
+    return sorted(lines, key=position.__getitem__)  # in this order where the position is the same
 
 
 def _itemsize(line: Line) -> int:

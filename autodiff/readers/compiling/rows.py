@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 import textwrap
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from ...rules import activation, bessel, engine, indexing, polynomial, reduction
 from ...structures import results
 from .lines import Line, Operand, literal, subscript
 from .lower import CALLS, EXPANSIONS, HELPED, ROWS, Lowering
-from .masks import moved, where_taken
+from .masks import chosen, moved, where_taken
 
 Row = Callable[[Lowering, Node, Sequence[Operand]], Line]
 
@@ -301,6 +302,24 @@ def _reduced(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
     return line
 
 
+def _mean(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
+    """A sum and a division, which is what np.mean does, after it has looked at its arguments for a long time."""
+    (x,) = operands
+    plain = isinstance(x, Line) and x.dtype == node.dtype and node.dtype.char in "fd" and 0 < x.size <= EXACT
+    if not plain or not low.expand or not node.keywords.keys() <= {"axis", "keepdims"}:
+        return low._general(node, operands)
+    axis, keepdims = node.keywords.get("axis"), node.keywords.get("keepdims", False)
+    if isinstance(axis, tuple) and len(axis) == 1:
+        axis = axis[0]
+    tail = f"{literal(axis)}, None, {{out}}, {keepdims}"
+    total = low.call(
+        f"np.sum({{0}}, axis={literal(axis)}, keepdims={keepdims})", x, shape=node.shape, dtype=node.dtype,
+        into=f"np.add.reduce({{0}}, {tail})", ordered=x.ordered,
+    )  # fmt: skip
+    return low.ufunc(np.divide, total, x.size // math.prod(node.shape), shape=node.shape, dtype=node.dtype)
+
+
+EXACT = 1 << 24  # up to which each integer is a float32
 REDUCES = {"sum": "add", "max": "maximum", "min": "minimum", "prod": "multiply"}
 
 
@@ -338,7 +357,17 @@ def _power(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
 def _where(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
     line = low._general(node, operands)
     line.ordered = all(not isinstance(x, Line) or x.ordered or x.shape == () for x in operands)
+    mask, x, y = operands
+    if isinstance(mask, Line) and _is_zero(y):
+        line.into = chosen("{0}", "{1}", mask, x, line)
+    elif isinstance(mask, Line) and _is_zero(x):
+        line.into = chosen("~{0}", "{2}", mask, y, line)
     return line
+
+
+def _is_zero(x: Operand) -> bool:
+    number = x.number if isinstance(x, Line) else x
+    return number == 0 and not np.signbit(number)
 
 
 def _ranks(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
@@ -389,6 +418,7 @@ ROWS |= {
     **dict.fromkeys((engine.detached, shape.identity), _same),
     **dict.fromkeys(MOVES, _moved),
     **dict.fromkeys((np.sum, np.max, np.min, np.prod), _reduced),
+    np.mean: _mean,
     **dict.fromkeys((np.matmul, np.dot), _product),
     **dict.fromkeys((taken, dropped), where_taken),
     shape.cast: _cast,

@@ -7,6 +7,7 @@ MyGrad guards its arrays against being written, which is a promise of ours too).
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from shutil import which
 from typing import Any, Protocol
 
 from tests.benchmarks.workloads import Array, Problem
@@ -33,10 +34,11 @@ class Entry:
     class_name: str
     package: str  # as it is imported
     install: str  # what pip is to install
+    program: str = ""  # what has to be there beside it
 
     @property
     def installed(self) -> bool:
-        return find_spec(self.package) is not None
+        return find_spec(self.package) is not None and (not self.program or which(self.program) is not None)
 
     def load(self) -> type[Contestant]:
         return getattr(import_module(f"{__name__}.{self.module}"), self.class_name)
@@ -49,6 +51,8 @@ CONTESTANTS = {
     "numpy": Entry("ours, compiled, NumPy", "ours", "CompiledNumPy", "nn", "."),
     "numba": Entry("ours, compiled, numba", "ours", "CompiledNumba", "numba", "numba scipy"),
     "numba-loop": Entry("ours, numba with the loop inside", "ours", "NumbaLoop", "numba", "numba scipy"),
+    "c": Entry("generated C", "c", "C", "scipy", "scipy (and a C compiler)", "cc"),
+    "c-loop": Entry("generated C with the loop inside", "c", "Loop", "scipy", "scipy (and a C compiler)", "cc"),
     "jax": Entry("jax.jit, donated buffers", "jax_", "Jax", "jax", "jax"),
     "jax-loop": Entry("JAX, fori_loop", "jax_", "Loop", "jax", "jax"),
     "torch-compile": Entry("torch.compile", "pytorch", "Compiled", "torch", "torch"),
