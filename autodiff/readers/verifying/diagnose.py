@@ -114,7 +114,7 @@ class Doctor:
         self, trail: Trail, healing: Healing, bench: Bench, scope: Scope
     ) -> Iterator[tuple[list[Edit], Healing]]:
         """Edits of the statement and of others that make the same value, then of what they call."""
-        final = any(_is_final(bench.target, trail.look.true[name], healing) for name in healing.mended)
+        final = trail.is_final(healing)
         places = [(healing, bench)]
         yield self._near(bench, scope, final), healing
         for other in elsewhere(self.problem, trail, healing, bench):
@@ -149,8 +149,11 @@ class Doctor:
 
     def _derived(self, trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> list[Edit]:
         """What the gradient's own graph says that the statement should be, by the names in reach."""
-        texts = (written(node, bench.statement.text, scope) for node in trail.derived(healing, bench.telling))
-        edits = (of_expression(bench.statement, text, None) for text in texts if text)
+        texts: list[str | None] = []
+        for place in bench.some:  # in one run of a loop a part may be 0 that is not in another
+            there = scope if place == bench.telling else scope.at(bench.space_at(place))
+            texts += [written(node, bench.statement.text, there) for node in trail.derived(healing, place)]
+        edits = (of_expression(bench.statement, text, None) for text in dict.fromkeys(texts) if text)
         return self._best(bench, edits, bench.fits)
 
     def _made(self, bench: Bench, scope: Scope) -> list[Edit]:
@@ -188,7 +191,7 @@ class Doctor:
 
     def _texts(self, statement: Statement) -> list[str]:
         """The items and attributes that the function speaks of; items of its lists at this statement's indices."""
-        found, lists, indices = set[str](), set[str](), set[str]()
+        found, lists, indices = set[str](), set[str](), dict[str, bool]()
         for other in self.problem.program.statements:
             if other.function == statement.function:
                 for tree in (other.expression, *map(parsed, other.names)):
@@ -197,8 +200,10 @@ class Doctor:
                             found.add(ast.unparse(node))
                         if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
                             lists.add(ast.unparse(node.value))
-                            indices |= {ast.unparse(node.slice)} if other is statement else set()
-        pairs = (f"{values}[{index}]" for values in sorted(lists) for index in sorted(indices))
+                            index = ast.unparse(node.slice)
+                            indices[index] = indices.get(index, False) or other is statement
+        ordered = sorted(indices, key=lambda index: (not indices[index], index))  # the statement's own first
+        pairs = (f"{values}[{index}]" for index in ordered for values in sorted(lists))
         own = sorted(found, key=lambda text: (text not in statement.text, text))
         return own + [text for text in itertools.islice(pairs, MOST_ITEMS) if text not in found]
 
@@ -281,12 +286,6 @@ class Doctor:
                 return 0
             count += len(right)
         return count
-
-
-def _is_final(target: Any, true: Any, healing: Healing) -> bool:
-    """Whether a value is the gradient of a parameter, or a part of it."""
-    multiple = np.size(true) > 1 and ratio(target, true) is not None
-    return multiple or (len(healing.mended) == 1 and np.shape(target) == np.shape(true) != ())
 
 
 def _same_loss(outcome: Outcome, look: Look) -> bool:

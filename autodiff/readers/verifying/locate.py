@@ -453,6 +453,8 @@ class Trail:
         n = len(shapes)
         if n < 2:
             return
+        if not any(shapes):
+            yield from self._entries(n)
         for node, value in self.look.adjoints.items():
             for axis in range(value.ndim):
                 if value.shape[axis] == n:
@@ -462,6 +464,14 @@ class Trail:
                             yield Target(
                                 tuple(row.reshape(s) for row, s in zip(order, shapes, strict=True)), (node,), "row"
                             )
+
+    def _entries(self, n: int) -> Iterator[Target]:
+        """Entries one by one, of arrays that the forward pass has made whole, one for each sample or one for all."""
+        arrays = ([node] for node in self.look.adjoints if node.shape)
+        for nodes in itertools.chain(arrays, self.groups.values()):
+            if sum(self.look.adjoints[node].size for node in nodes) == n and nodes[0].shape:
+                for order in dict.fromkeys((tuple(nodes), tuple(nodes[::-1]))):
+                    yield Target(tuple(x for node in order for x in self.look.adjoints[node].flat), (nodes[0],), "row")
 
     # --- healing ---
 

@@ -115,7 +115,17 @@ class Bench:
     @property
     def space(self) -> dict[str, Any]:
         """The variables in the run that is most wrong."""
-        return next((m.space for m in self.moments if m.occurrence == abs(self.telling[0])), {})
+        return self.space_at(self.telling)
+
+    def space_at(self, place: Any) -> dict[str, Any]:
+        """The variables in one of the runs."""
+        return next((m.space for m in self.moments if m.occurrence == abs(place[0])), {})
+
+    @property
+    def some(self) -> list[Any]:
+        """The run that is most wrong, the one in the middle of a loop, and the last."""
+        places = list(self.wanted)
+        return list(dict.fromkeys([self.telling, places[len(places) // 2], places[-1]]))
 
     @property
     def varying(self) -> set[str]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .activations import ACTIVATIONS, SMOOTH, Activation
 from .compare import direction, ratio, same
-from .instrument import compiled
+from .instrument import compiled, is_users
 from .pure import only_computes
 
 NAMED = 3  # names of one value that are tried
@@ -69,6 +69,12 @@ class Scope:
         self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
         self.parameters: Mapping[str, Any] = parameters or {}
+
+    def at(self, variables: Mapping[str, Any]) -> Scope:
+        """The same where the variables have other values."""
+        new = Scope(variables, self.texts, self.parameters, self.counters, self.varying)
+        new.compared, new.deltas = self.compared, self.deltas
+        return new
 
     def evaluated(self, text: str) -> Any:
         """The value of an expression here."""
@@ -264,9 +270,14 @@ def _reached(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]
     elif depth < 2 and isinstance(value, tuple) and len(value) < 30:
         for i, item in enumerate(value):
             yield from _reached(f"{name}[{i}]", item, depth + 1)
-    elif name == "self" and hasattr(value, "__dict__"):
+    elif depth < 1 and hasattr(value, "__dict__") and _is_users(type(value)):
         for key, item in vars(value).items():
             yield from _reached(f"{name}.{key}", item, depth + 1)
+
+
+def _is_users(kind: type) -> bool:
+    """Whether a class is a user's: one that holds weights, say."""
+    return not issubclass(kind, type) and is_users("a cell", kind.__module__) and kind.__module__ != "builtins"
 
 
 def _changes_nothing(function: Any) -> bool:

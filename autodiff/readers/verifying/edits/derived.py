@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from ....rules.activation import relu, sigmoid, softplus
 from ....rules.indexing import getitem
 from ....rules.shape import cast, identity
 from ....simplify import simplified
-from ..compare import direction
+from ..compare import ratio
 from ..scope import Scope
 from ..truth import largest
 from .line import has_word, product, tight
@@ -75,28 +76,23 @@ class _Writer:
     # --- values that have a name ---
 
     @functools.cached_property
-    def known(self) -> dict[Any, tuple[str, float]]:
-        """The values in reach, but for a factor: first those that the line speaks of."""
+    def known(self) -> dict[tuple[int, ...], list[tuple[str, Any]]]:
+        """The values in reach by their shapes, first those that the line speaks of."""
         named = [(name, value) for name, value in self.scope.arrays.items() if np.size(value) > 1]
         named.sort(key=lambda item: (not has_word(item[0], self.own), len(item[0]), item[0]))
         turned = [(f"{tight(name)}.T", value.T) for name, value in named if np.ndim(value) == 2]
         slopes = [(applied.ways[0], np.asarray(applied.slope) * 1.0) for applied in self.scope.applied]
-        found: dict[Any, tuple[str, float]] = {}
+        found: dict[tuple[int, ...], list[tuple[str, Any]]] = defaultdict(list)
         for name, value in (*named, *turned, *slopes):
-            key, scale = direction(value)
-            if key is not None:
-                found.setdefault(key, (name, scale))
+            found[np.shape(value)].append((name, value))
         return found
 
     def _named(self, value: Any) -> tuple[float, str] | None:
         """A value by one of the names in reach, and how many times that it is."""
         if isinstance(value, tuple) or np.size(value) < 2 or _number(value) is not None:
             return None
-        key, scale = direction(value)
-        if key is None or key not in self.known:
-            return None
-        name, own = self.known[key]
-        return scale / own, name
+        factors = ((ratio(value, other), name) for name, other in self.known.get(np.shape(value), ()))
+        return next(((factor, name) for factor, name in factors if factor is not None), None)
 
     # --- all others ---
 
@@ -128,8 +124,10 @@ class _Writer:
 
     def _call(self, node: Node) -> str:
         row, (first, *others) = node.primitive, node.inputs
-        if row.function is np.transpose and not node.keywords:
-            return f"{tight(self.text(first))}.T"
+        if row.function is np.transpose:
+            return self._transposed(first, node.keywords.get("axes"))
+        if row.function is np.einsum and isinstance(how := node.keywords["call"][0][0], str):
+            return f"np.einsum({how!r}, {', '.join(map(self.text, node.inputs))})"
         if row.function is getitem:
             index = index_text(node.keywords.get("index", ()), [self.text(x) for x in others])
             return f"{tight(self.text(first))}[{index}]"
@@ -146,6 +144,14 @@ class _Writer:
         if not row.call_name.startswith("np.") or row.formula.starred:
             raise Unwritten
         return f"{row.call_name}({', '.join([*map(self.text, node.inputs), *_options(node)])})"
+
+    def _transposed(self, x: Any, axes: Any) -> str:
+        last = tuple(range(np.ndim(self._value(x))))
+        if axes is not None and tuple(axes) == last:
+            return self.text(x)
+        if axes is None or tuple(axes) == last[::-1]:
+            return f"{tight(self.text(x))}.T"
+        return f"np.transpose({self.text(x)}, {tuple(axes)})"
 
     def _comparison(self, node: Node, sign: str) -> str:
         left, right = map(self.text, node.inputs)

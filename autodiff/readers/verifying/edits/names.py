@@ -71,10 +71,22 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         return "activation-derivative-of-wrong-layer" if _is_activation(value, scope) else None
     if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
         return "updated-weights"
-    if final and scope.is_parameter(other) and (scope.is_parameter(value) or _is_of_one(line, node, scope)):
+    if (
+        _is_penalty(line, node)
+        and scope.is_parameter(other)
+        and (scope.is_parameter(value) or _is_of_one(line, node, scope))
+    ):
         return "regulariser-on-wrong-parameter"
     delta = scope.is_delta(other) or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
     return "wrong-tensor-in-weight-gradient" if final and not delta else "wrong-tensor-in-delta"
+
+
+def _is_penalty(line: Line, node: Any) -> bool:
+    """Whether a value stands in a sum, times a number at most, as the gradient of a penalty does."""
+    parent: Any = line.parents.get(node)
+    while isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div)):
+        parent = line.parents.get(parent)
+    return isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub))
 
 
 def _is_of_one(line: Line, node: Any, scope: Scope) -> bool:

@@ -43,7 +43,11 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
         for size in scope.sizes.values() if operator in ("+=", "-=") else ():
             for inner in (f"{name} / {size}", f"{name} * {size}"):
                 yield _of_statement(statement, f"{name} = {inner} {operator[0]} {product(statement.text)}", None)
-    if isinstance(parsed(name), ast.Subscript):
+    target: Any = parsed(name)
+    if isinstance(target, ast.Subscript):
+        whole = Line(name)
+        text = f"np.add.at({whole.of(target.value)}, {whole.of(target.slice)}, {statement.text})"
+        yield _of_statement(statement, text, "overwritten-not-accumulated")  # an index may be there twice
         for text, cause in dict(_indices(Line(name), scope)).items():
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
         yield from _twins(statement, Line(name), scope)
