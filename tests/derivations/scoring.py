@@ -124,6 +124,8 @@ def target(statement: ast.stmt) -> str | None:
             return ast.unparse(part)
         case ast.Assign(targets=[name, *_]) | ast.AugAssign(target=name):
             return ast.unparse(name)
+        case ast.Expr(value=ast.Call() as call):
+            return ast.unparse(call.func)
         case ast.Return() | ast.For() | ast.While() | ast.If():
             return type(statement).__name__
         case _:

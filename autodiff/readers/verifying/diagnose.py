@@ -31,6 +31,7 @@ from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
 MOST_ITEMS = 40  # items of lists that may be meant
+NEAR = 4  # words and signs more than the least that an edit has to change
 MOST_RUN = 30  # edits that are tried by running the program
 
 
@@ -403,7 +404,9 @@ PRECEDENCE = (
 
 def _agreed(edits: Sequence[Edit]) -> str | None:
     """The cause that the nearest edits prove: the one that they agree on, or the most special one."""
-    named = list(dict.fromkeys(edit.cause for edit in edits if edit.cause is not None))
+    changes = [_change(edit.statement.source, edit.text)[0] for edit in edits]
+    near = [edit for edit, change in zip(edits, changes, strict=True) if change <= min(changes) + NEAR]
+    named = list(dict.fromkeys(edit.cause for edit in near if edit.cause is not None))
     if len(named) == 1:
         return named[0]
     return next((cause for cause in PRECEDENCE if cause in named), None)

@@ -29,7 +29,7 @@ OPERATORS: dict[str, tuple[tuple[str, str | None], ...]] = {
 
 def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
     """Other statements in the place of one."""
-    name, operator = statement.names[0], statement.kind
+    name, operator, adds = statement.names[0], statement.kind, "accumulated-twice"
     if operator not in OPERATORS or len(statement.names) != 1 or not statement.source.startswith(name):
         return
     for other, cause in OPERATORS[operator]:
@@ -51,7 +51,7 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
         for text, cause in dict(_indices(Line(name), scope)).items():
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
         yield from _twins(statement, Line(name), scope)
-    yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), "accumulated-twice")
+    yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), adds if operator != "=" else None)
 
 
 def _twins(statement: Statement, line: Line, scope: Scope) -> Iterator[Edit]:

@@ -14,8 +14,10 @@ from .pair import Pair, dots, fits, products
 
 
 def missing_slope(p: Pair) -> bool:
-    if any(same(p.hand * x.slope, p.true) for x in p.applied if not same(x.slope, np.ones_like(x.slope))):
-        return True
+    for x in p.applied:
+        tells = np.all(x.slope != 0) or same(p.hand, x.arriving)  # a mask may stand there twice
+        if tells and not same(x.slope, np.ones_like(x.slope)) and same(p.hand * x.slope, p.true):
+            return True
     return _through(p, lambda x: x.arriving) or unknown_slope(p)
 
 
