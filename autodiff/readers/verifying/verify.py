@@ -382,7 +382,9 @@ class _Examination:
         for name in self.problem.parameters if self.looks else ():
             agreements = [look.agreement[name] for look in self.looks]
             smooth = [agreement for agreement in agreements if not agreement.kink]
-            found[name] = max(smooth or agreements, key=lambda a: (not a.right, a.resolution, a.error / (a.size or 1)))
+            found[name] = max(
+                smooth or agreements, key=lambda a: a.resolution if a.right else 1 + a.error / (a.size or 1)
+            )
         return found
 
 

@@ -51,7 +51,9 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
         for text, cause in dict(_indices(Line(name), scope)).items():
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
         yield from _twins(statement, Line(name), scope)
-    yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), adds if operator != "=" else "forward-differs")
+    yield Edit(
+        statement, f"# {statement.source}", statement.replaced("pass"), adds if operator != "=" else "forward-differs"
+    )
 
 
 def _twins(statement: Statement, line: Line, scope: Scope) -> Iterator[Edit]:
