@@ -16,8 +16,9 @@ import numpy as np
 
 from .compare import ratio
 from .edits import Edit, after, around, candidates, instead, of_expression, synthesized, unshared, written
-from .edits.line import Line, parsed, product, tight
+from .edits.line import Line, called, parsed, product, tight
 from .edits.names import swapped
+from .edits.products import reductions
 from .edits.terms import buffers
 from .elsewhere import elsewhere
 from .helpers import in_helpers
@@ -239,6 +240,36 @@ class Doctor:
             if self.mended(self.problem.parameters, [edit.patch]) == self.all:
                 return edit
         return None
+
+    def fitting(self, statement: Statement) -> Edit | None:
+        """A statement of the loss in which rows and columns go together."""
+        line = Line(statement.text)
+        for node in line.nodes:
+            text = line.of(node)
+            turned = [f"{tight(text)}.ravel()", f"{tight(text)}[:, None]", f"{tight(text)}[:, 0]"]
+            if isinstance(node, ast.Subscript):
+                turned.insert(0, line.of(node.value))
+            elif isinstance(node, ast.Call) and called(node) == "reshape" and isinstance(node.func, ast.Attribute):
+                turned.insert(0, line.of(node.func.value))
+            elif not isinstance(node, (ast.Name, ast.Attribute)) or line.is_function(node):
+                continue
+            for new in turned:
+                for whole in dict.fromkeys((line.replaced(node, new), statement.text.replace(text, new))):
+                    edit = of_expression(statement, whole, "accidental-broadcast")
+                    if self._right_anew(edit.patch):
+                        return edit
+        return None
+
+    def along_another_axis(self) -> Edit | None:
+        """A softmax of the forward pass along another axis, with which the derivation is right."""
+        of_softmax = (s for s in self.problem.program.statements if "axis" in s.text and "exp" in s.origin.text)
+        edits = (
+            of_expression(statement, text, "softmax-wrong-axis")
+            for statement in of_softmax
+            for text, _ in reductions(Line(statement.text), Scope({}), False)
+            if text.count("axis") == statement.text.count("axis")
+        )
+        return next((edit for edit in itertools.islice(edits, MOST_RUN) if self._right_anew(edit.patch)), None)
 
     def of_floats(self) -> Edit | None:
         """The line that makes an array of floats where integers cut something off, with which all is right."""

@@ -443,6 +443,9 @@ class Trail:
         """The values of the forward pass of the same name, where a derivation computes them again."""
         names = {record.name.split(".")[-1] for record in records}
         nodes = [node for node, name in self.named.items() if name.split(".")[-1] in names]
+        own = self.problem.program.statements[records[0].statement] if records else None
+        if own is not None and (own.kind in ("+=", "-=") or (own.kind == "=" and own.name in own.text)):
+            nodes += [x for x in self.look.forward if x.is_leaf and x not in nodes]  # weights that are updated
         for chosen in alignments(nodes, len(records)):
             values = tuple(np.asarray(self.look.values[node]) for node in chosen if node in self.look.values)
             if [v.shape for v in values] == list(shapes):
@@ -743,15 +746,16 @@ class Trail:
             and all(same(r.value, factor * v) for r, v in zip(records, target.values, strict=True))
         ]
 
-    def careless_loss(self) -> Statement | None:
-        """The outermost statement in which the loss brings (n,) and (n, 1) together, which makes (n, n) of them."""
+    def careless_loss(self) -> list[Statement]:
+        """The statements, from the outside in, in which the loss makes (n, n) of (n,) and (n, 1)."""
+        records, statements = self.look.traced.run.records, self.problem.program.statements
         for node in self.look.forward:
             shapes = [x.shape for x in node.inputs if isinstance(x, Node) and x.shape is not SEVERAL]
             if len(node.shape or ()) == 2 and any(is_careless(a, b) for a in shapes for b in shapes):
-                records = self.look.traced.run.records
-                outer = next((r for r in records if not r.stack and r.stamp > node.index), None)
-                return self.problem.program.statements[outer.statement] if outer else None
-        return None
+                later = [r for r in records if r.stamp > node.index]
+                outer = [r for r in later if not r.stack][:1]
+                return list(dict.fromkeys(statements[r.statement] for r in outer + later[:1] * bool(outer)))
+        return []
 
     def meaning(self, healing: Healing) -> str:
         """`∂L/∂z1`, of what a statement should compute."""

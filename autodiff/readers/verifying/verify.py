@@ -220,9 +220,13 @@ class _Examination:
             return self._told("wrong", [replace(mistake, fix=fix.text) if fix is not None else mistake])
         look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
         trail = self._trail(look if look.wrong else self.looks[0])
-        if statement := trail.careless_loss():
+        if statements := trail.careless_loss():
+            statement = statements[0]
             wrong = tuple(trail.look.wrong)
-            return self._told("wrong", [Mistake(statement.name, statement, cause="accidental-broadcast", wrong=wrong)])
+            doctor = Doctor(self.problem, self.looks, self.deadline)
+            edit = next(filter(None, map(doctor.fitting, statements)), None)
+            mistake = Mistake(statement.name, statement, cause="accidental-broadcast", wrong=wrong)
+            return self._told("wrong", [replace(mistake, fix=edit.text if edit else None)])
         if exchanged := self._exchanged():
             return self._told("wrong", exchanged)
         found, blamed = self._mistakes(trail)
@@ -250,6 +254,15 @@ class _Examination:
                 meaning = f"the gradients of {pair[0]} and {pair[1]} the other way round"
                 return [Mistake("return", statement, meaning, fix=edit.text if edit else None, wrong=pair)]
         return []
+
+    def _of_softmax(self, mistake: Mistake) -> Mistake:
+        """The mistake, if it is that the forward pass goes along the wrong axis: there."""
+        edit = Doctor(self.problem, self.looks, self.deadline).along_another_axis()
+        if edit is None:
+            return mistake
+        statement = edit.statement
+        name = statement.name if statement.kind != "return" else statement.function
+        return replace(mistake, name=name, statement=statement, meaning="", cause="softmax-wrong-axis", fix=edit.text)
 
     def _turned_loss(self, mistake: Mistake) -> Mistake:
         """The mistake, if the loss has lost its sign: at the statement of the loss, if there is a line for that."""
@@ -282,6 +295,9 @@ class _Examination:
         independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
         mistakes = [found[position] for position in (sorted(found) if independent else found)]
         named = {mistake.cause for mistake in mistakes} <= {"input-mutated", "aliasing"} and len(mistakes) > 1
+        unclear = len(mistakes) == 1 and None in (mistakes[0].fix, mistakes[0].cause)
+        if unclear and len(trail.look.wrong) == len(trail.look.true):
+            mistakes = [self._of_softmax(mistakes[0])]
         cause = self._program_cause() or (mistakes[0].cause if named else None) if mistakes else None
         if cause:  # which is one mistake, whatever it makes wrong
             edit = Doctor(self.problem, self.looks, self.deadline).unsharing()

@@ -43,6 +43,7 @@ from .slopes import (
 from .sums import (
     branch_missing,
     detached,
+    epsilon,
     integer,
     missing_target,
     not_reduced,
@@ -107,8 +108,10 @@ WHOLE = {
     missing_target,
     target_added,
     skipped,
+    epsilon,
 }  # of the derivative as a whole; the others are asked of what each use adds to it, too
 LAST = (  # named where nothing else is, and no edit either
+    ("epsilon-ignored", epsilon),  # H = T, nearly
     ("wrong-loss-derivative", wrong_loss),
     ("skipped-layer", skipped),  # H = the derivative of a later layer
     ("wrong-tensor-in-delta", wrong_deltas),  # H = D W.T for another D or W

@@ -12,7 +12,6 @@ from ..compare import same
 from ..view import Applied
 from .pair import Pair, dots, fits, products
 
-
 PARTS = ("exp", "square", "sin")  # what other activations are made of
 
 
