@@ -199,7 +199,7 @@ def test_what_a_response_foretells_is_what_a_run_gives():
     response = Response(problem, look, {}, [[name] for name in look.true])
     seen = set()
     for statement in trail.relevant(look.wrong):
-        for records, target in trail.derivatives(statement):
+        for records, target in trail.targets.derivatives(statement):
             values = {r.place: v for r, v in zip(records, target.values, strict=True)}
             answer = response.of(tuple(values))
             assert answer is not None

@@ -13,7 +13,8 @@ from typing import Any
 
 from ...graph import Node
 from .compare import same, telling_factor
-from .locate import Healing, Trail
+from .locate import Trail
+from .targets import Healing
 
 
 def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
@@ -61,7 +62,7 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
         if other.order > healing.order and other.statement != healing.statement and _same_wish(healing, other):
             run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
             values = {record.place: record.value for record in run.records}
-            for records, target in trail.targets(healing.statement):
+            for records, target in trail.targets.all(healing.statement):
                 wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)
                 if target.kind != "value" and not wanted:
                     now = [values.get(record.place) for record in records]

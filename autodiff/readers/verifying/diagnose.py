@@ -23,11 +23,12 @@ from .edits.terms import buffers
 from .elsewhere import elsewhere
 from .helpers import in_helpers
 from .instrument import Patch, Statement
-from .locate import Healing, Trail, agrees
+from .locate import Trail, agrees
 from .moments import Bench
 from .problem import Outcome, Problem
 from .scope import Scope
 from .symptoms import is_of_loss, named, presumed
+from .targets import Healing
 from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points

@@ -12,10 +12,11 @@ import numpy as np
 from .compare import ratio, same
 from .edits.line import parsed
 from .instrument import Statement
-from .locate import Healing, Trail
+from .locate import Trail
 from .moments import Bench
 from .problem import Problem
 from .program import Record
+from .targets import Healing
 
 MOST = 4  # other statements that are looked at
 

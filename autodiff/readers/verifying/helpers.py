@@ -12,10 +12,11 @@ from typing import Any
 from .compare import same
 from .edits import Candidate, Edit, candidates, instead, of_expression, written
 from .instrument import FILENAME, Source, Statement
-from .locate import Healing, Trail
+from .locate import Trail
 from .moments import Bench
 from .problem import Problem
 from .scope import Scope
+from .targets import Healing
 
 MOST = 4  # lines of a function that are tried
 

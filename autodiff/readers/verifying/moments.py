@@ -20,9 +20,10 @@ import numpy as np
 from .compare import ratio
 from .edits import Edit
 from .instrument import HOOK, Statement, compiled
-from .locate import Healing, Trail
+from .locate import Trail
 from .problem import Problem
 from .program import Run
+from .targets import Healing
 from .truth import largest, rounding
 
 MOST_LOOKED_AT = 40  # runs of a statement in which a value is compared

@@ -18,14 +18,16 @@ from ...errors import AutodiffError, GradientError
 from .blame import first_wrong
 from .diagnose import Diagnosis, Doctor
 from .findings import Findings, Mistake, Step
+from .healing import Healer
 from .instrument import Patch, Statement
-from .locate import Healing, Trail, agrees
+from .locate import Trail, agrees
 from .problem import Point, Problem
 from .progress import Progress
 from .quiet import unnoticed
 from .report import Report
 from .scaled import common_factor, loss_statements, negated_losses, other_losses
 from .steps import deltas, steps
+from .targets import Healing
 from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, number, points, rounding, start
 from .witness import Witness, heard
 
@@ -311,7 +313,7 @@ class _Examination:
         found: list[list[Healing]] = []
         before = dict(trail.healed)
         while wrong and time.thread_time() < self.deadline:
-            healings = first_wrong(trail, trail.heal(wrong))
+            healings = first_wrong(trail, Healer(trail).heal(wrong))
             if not healings:
                 break
             found.append(healings)

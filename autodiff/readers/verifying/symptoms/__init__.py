@@ -14,7 +14,8 @@ import numpy as np
 
 from ....tensor import Tensor
 from ..compare import ratio
-from ..locate import Healing, Trail
+from ..locate import Trail
+from ..targets import Healing
 from ..truth import Look, largest
 from .changed import broadcasts, changed_since
 from .factors import (

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..compare import same
-from ..locate import Healing, Trail, is_careless
+from ..locate import Trail, is_careless
+from ..targets import Healing
 
 
 def changed_since(trail: Trail, healing: Healing) -> str | None:

@@ -12,7 +12,8 @@ import numpy as np
 from ....graph import Node
 from ....rules.shape import identity
 from ..compare import same
-from ..locate import Healing, Trail
+from ..locate import Trail
+from ..targets import Healing
 from ..truth import Look
 from ..view import View
 from .pair import Pair

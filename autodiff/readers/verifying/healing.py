@@ -1,0 +1,224 @@
+"""Heal a step, run again, and see which gradients that mends.
+
+Each statement behind a wrong gradient is given its targets in the place of its own values, and what was written below
+it does the rest. Derivations carry conventions (a minus, a 1/N that comes later): a factor that an earlier, right step
+has is allowed.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...graph import Graph
+from .compare import ratio, same
+from .locate import Trail, is_parameter
+from .program import Record
+from .response import Response, flat
+from .targets import Healing, Place, Target, Values
+from .view import is_piece
+
+SHARE = 3  # of the time that a statement has where all take the same
+AT_ONCE = 50  # targets, until the clock is asked again
+ENTRIES = 1000  # of a gradient that is looked for entry by entry
+
+
+class Healer:
+    """Looks for healings of the statements of a trail."""
+
+    def __init__(self, trail: Trail) -> None:
+        self.trail, self.targets = trail, trail.targets
+        self.problem, self.look = trail.problem, trail.look
+
+    def heal(self, wrong: Sequence[str]) -> list[Healing]:
+        """Healings that mend as many of the wrong gradients as one can, and break none."""
+        right = [name for name in self.look.true if name not in wrong]
+        relevant = self.trail.relevant(wrong)
+        attested = {1.0}.union(*(self._factors(k) for k in self.trail.relevant(right) if k not in relevant))
+        behind = {*self.trail.relevant(right), *self._behind_pieces()}
+        self.trail.conventions = {1.0}.union(*(self._inner_factors(k) for k in behind))
+        if len(wrong) > 1:
+            found = self._search(relevant, attested, wrong, [wrong], (time.thread_time() + self.trail.deadline) / 2)
+            if any(len(healing.mended) == len(wrong) for healing in found):
+                return found
+        found = self._search(relevant, attested, wrong, [[name] for name in wrong], self.trail.deadline)
+        return found + self._finals(wrong, right)
+
+    def _search(
+        self, relevant: Sequence[int], attested: set[float], wrong: Sequence[str], groups: Any, deadline: float
+    ) -> list[Healing]:
+        """Healings of statements that mend one of some groups of gradients at least."""
+        found: list[Healing] = []
+        attested, right = set(attested), [name for name in self.look.true if name not in wrong]
+        self.response: Response = Response(self.problem, self.look, self.trail.healed, groups)
+        for i, statement in enumerate(relevant):
+            if self._is_start(statement):
+                continue
+            now = time.thread_time()
+            until = min(now + SHARE * (deadline - now) / (len(relevant) - i), deadline)
+            kinds = (self.targets.all, self.targets.of_the_next, self.targets.of_numbers)
+            targets = itertools.chain.from_iterable(kind(statement) for kind in kinds)
+            for j, (records, target) in enumerate(targets):
+                if j % AT_ONCE == 0 and time.thread_time() > until:
+                    break
+                for factor in attested if target.kind not in ("value", "local") else (1.0,):
+                    values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
+                    healing = self._tried(statement, target, values, wrong, right)
+                    if healing:
+                        healing.factor *= factor
+                        if is_parameter(target.nodes[0]):
+                            healing.penalty = 2
+                        found.append(healing)
+            if not any(healing.statement == statement for healing in found):
+                attested |= self._factors(statement)
+        return found
+
+    def _tried(
+        self,
+        statement: int,
+        target: Target,
+        values: Values,
+        wrong: Sequence[str],
+        right: Sequence[str],
+        again: bool = True,
+    ) -> Healing | None:
+        if again and not self._may_mend(target, values):
+            return None
+        differing = [
+            self.trail.position[place] for place, value in values.items() if not same(self.trail.hand(place), value)
+        ]
+        if not differing and not (again and target.kind == "adjoint" and not right):
+            return None
+        outcome = self.problem.run(self.look.point, heal={**self.trail.healed, **values}, record=False)
+        if outcome.error is not None or any(not self.trail.agrees(name, outcome.gradients[name]) for name in right):
+            return None
+        mended = frozenset(name for name in wrong if self.trail.agrees(name, outcome.gradients[name]))
+        if mended and differing:
+            return Healing(statement, target, values, mended, order=min(differing))
+        factor = self._needed(values, outcome.gradients, wrong) if again and target.kind in ("adjoint", "row") else None
+        if factor is None:
+            return None
+        values = {place: factor * value for place, value in values.items()}
+        healing = self._tried(statement, target, values, wrong, right, again=False)
+        if healing:
+            healing.factor, healing.penalty = factor, 1
+        return healing
+
+    def _may_mend(self, target: Target, values: Values) -> bool:
+        """Whether values of a step may mend something: what is no derivative, and may be used twice, always may."""
+        if target.kind == "value" or (target.kind == "slope" and len(values) > 1):
+            return True
+        answer = self.response.of(tuple(values))
+        new = flat(values.values())
+        if answer is None or new.size != answer.slopes.shape[1]:
+            return True
+        return answer.may_mend(new, target.kind in ("adjoint", "row"))
+
+    def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
+        """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""
+        without = {place: np.zeros_like(value) for place, value in values.items()}
+        outcome = self.problem.run(self.look.point, heal={**self.trail.healed, **without}, record=False)
+        if outcome.error is not None:
+            return None
+        factors: set[float | None] = set()
+        entries = 0
+        for name in wrong:
+            rest = outcome.gradients[name]
+            with contextlib.suppress(TypeError, ValueError):
+                part = np.asarray(gradients[name]) - rest
+                if np.any(part):
+                    factors.add(ratio(self.look.true[name] - rest, part))
+                    entries += part.size
+        return factors.pop() if len(factors) == 1 and entries > 1 else None  # a single number is a multiple of any
+
+    def _is_start(self, statement: int) -> bool:
+        """Whether it makes a buffer of zeros that later lines fill."""
+        statements = self.problem.program.statements
+        own = statements[statement]
+        if any(np.any(record.value) for record in self.trail.steps[statement]):
+            return False
+        fills = (s for s in statements if s.number > own.number and s.function == own.function)
+        return any(
+            name.startswith(f"{own.name}[") or (name == own.name and (s.kind != "=" or own.name in s.text))
+            for s in fills
+            for name in s.names
+        )
+
+    def _finals(self, wrong: Sequence[str], right: Sequence[str]) -> list[Healing]:
+        """The statements that assigned the wrong gradients themselves, which the true ones heal."""
+        found: list[Healing] = []
+        made = [record for records in self.trail.steps.values() for record in records]
+        made.sort(key=lambda record: self.trail.position[record.place])
+        for name in wrong:
+            hand, true = np.asarray(self.look.plain.gradients[name]), self.look.true[name]
+            for record in sorted(made, key=self._likely):
+                if same(record.value, hand):
+                    target = Target((true,), (name,), "final")
+                    healing = self._tried(record.statement, target, {record.place: true}, wrong, right)
+                    if healing:
+                        healing.penalty = 2
+                        found.append(healing)
+                        break
+            else:
+                found += self._filled(name, hand, true, wrong, right)
+        return found
+
+    def _filled(self, name: str, hand: Any, true: Any, wrong: Sequence[str], right: Sequence[str]) -> list[Healing]:
+        """The statement that put a wrong gradient's entries, one by one, into a list."""
+        if hand.shape != true.shape or not 0 < hand.size <= ENTRIES:
+            return []
+        by_value: dict[float, dict[int, Place]] = defaultdict(dict)
+        for statement, records in self.trail.steps.items():
+            for record in records:
+                if not np.ndim(record.value):
+                    by_value[float(record.value)][statement] = record.place
+        places = [by_value.get(float(entry), {}) for entry in hand.flat]
+        for statement in sorted({k for found in places for k in found}, reverse=True):
+            values = {place[statement]: t for place, t in zip(places, true.flat, strict=True) if statement in place}
+            healing = self._tried(statement, Target(tuple(values.values()), (name,), "final"), values, wrong, right)
+            if healing:
+                healing.penalty = 2
+                return [healing]
+        return []
+
+    def _likely(self, record: Record) -> tuple[bool, bool, int]:
+        """Of records of one value, the one that made it: not where it is given back, nor where it is only passed on."""
+        position, passed_on = self.trail.position[record.place], self._passes_on(record)
+        returned = self.problem.program.statements[record.statement].kind == "return"
+        return returned, passed_on, position if passed_on else -position
+
+    def _passes_on(self, record: Record) -> bool:
+        """Whether a statement computes nothing, or leaves it to a function that has the value already."""
+        expression = self.problem.program.statements[record.statement].expression
+        if isinstance(expression, ast.Call):
+            inside = (r for records in self.trail.steps.values() for r in records if len(r.stack) > len(record.stack))
+            return any(same(r.value, record.value) for r in inside)
+        return isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript, ast.Tuple, ast.List, ast.Dict))
+
+    def _factors(self, statement: int) -> set[float]:
+        """The constant factors between a statement's values and true derivatives."""
+        return {factor for _, factor in self.trail.meanings(statement) if factor != 1.0 and abs(factor) > 1e-6}
+
+    def _behind_pieces(self) -> list[int]:
+        """The steps from which a right derivative by a part of a parameter was computed."""
+        pieces = [
+            record.place
+            for k, records in self.trail.steps.items()
+            for record in records
+            if any(factor == 1.0 and is_piece(node) for node, factor in self.trail.meanings(k))
+        ]
+        nodes = set(Graph([self.trail.nodes[place] for place in pieces if place in self.trail.nodes]).nodes)
+        return [
+            k for k, records in self.trail.steps.items() if any(self.trail.nodes.get(r.place) in nodes for r in records)
+        ]
+
+    def _inner_factors(self, statement: int) -> set[float]:
+        """Those of a step on the way, not of a gradient itself."""
+        return {factor for node, factor in self.trail.meanings(statement) if not is_piece(node)}
