@@ -54,7 +54,7 @@ def test_right_ones_are_right_and_mistakes_are_wrong(network, seed):
         assert bool(found) != case.is_right, f"{case}: {found} {case.edit}"
 
 
-@pytest.mark.parametrize("network", networks(), ids=lambda network: network.name)
+@pytest.mark.parametrize("network", some(networks(), networks()[1::4]))
 def test_where_a_mistake_is_said_to_be_there_is_a_step_of_that_name(network):
     for case in network.cases():
         if not case.is_right:
@@ -84,7 +84,7 @@ def one_of_each_cause():
 
 
 @needs_verify
-@pytest.mark.parametrize("case", some(RIGHT, RIGHT[::7]))
+@pytest.mark.parametrize("case", some(RIGHT, [case for case in RIGHT if case.network.name not in LOOPS][::8]))
 def test_no_false_alarm(case):
     one = outcome(case, seed=0)
     assert not one.false_alarm, str(one)
@@ -93,7 +93,7 @@ def test_no_false_alarm(case):
 
 
 @needs_verify
-@pytest.mark.parametrize("case", some(MISTAKES, [*one_of_each_cause(), *MISTAKES[::25]]))
+@pytest.mark.parametrize("case", some(MISTAKES, [*one_of_each_cause(), *MISTAKES[::40]]))
 def test_a_mistake_is_detected(case, monkeypatch):
     monkeypatch.setattr("autodiff.readers.verifying.verify.BUDGET", 0)  # seconds to explain it
     assert outcome(case, seed=0).detected
