@@ -171,7 +171,7 @@ class _Prepared:
         self.optimizer: Optimizer = optimizer
         self.state: list[Any] = optimizer.state
         for parameter, own in zip(optimizer.parameters, self.state, strict=True):
-            own |= {} if own or not parameter.requires_grad else optimizer.fresh(parameter)
+            own |= {} if own or not parameter.requires_grad else optimizer.fresh(parameter.numpy())
         self.sizes: list[int] = [len(own) for own in self.state]
         places = step.state()
         self.inputs: list[Any] = list(places.values())

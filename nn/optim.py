@@ -195,7 +195,7 @@ class Adam(Optimizer):
         self.eps = eps
 
     def fresh(self, parameter: Any) -> State:
-        return {"steps": 0, **{name: np.zeros(parameter.shape, parameter.dtype) for name in ("mean", "square")}}
+        return {"steps": 0, "mean": np.zeros_like(parameter), "square": np.zeros_like(parameter)}
 
     def direction(self, gradient: Array, state: State) -> Array:
         state |= {} if state else self.fresh(gradient)
