@@ -194,9 +194,11 @@ class Trail:
         return [np.asarray(value) for value in values if np.size(value) > 1]
 
     @functools.cached_property
-    def deltas(self) -> set[Any]:
-        """The directions of the derivatives by the values of the forward pass."""
-        return {direction(value)[0] for value in self.look.adjoints.values() if value.size > 1}
+    def deltas(self) -> list[tuple[Any, int]]:
+        """The derivatives by values of the forward pass, and the positions of these there; no multiples of values."""
+        forward = {direction(self.look.values[node])[0] for node in self.look.forward if node in self.look.values}
+        some = ((g, self.index[node]) for node, g in self.look.adjoints.items() if g.size > 1)
+        return [(g, position) for g, position in some if direction(g)[0] not in forward]
 
     @property
     def view(self) -> View:

@@ -8,7 +8,7 @@ import functools
 import inspect
 import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .activations import ACTIVATIONS, SMOOTH, Activation
-from .compare import direction, ratio, same
+from .compare import ratio, same
 from .instrument import compiled, is_users
 from .pure import only_computes
 
@@ -65,7 +65,8 @@ class Scope:
         self.behind: tuple[Any, ...] = tuple(behind)  # activations of the graph that a derivative passes here
         self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
         self.compared: Sequence[Any] = ()  # what the loss compares with
-        self.deltas: Collection[Any] = ()  # the directions of the loss's derivatives by the values of the forward pass
+        self.deltas: Sequence[tuple[Any, int]] = ()  # derivatives of the loss, and by the how manieth value
+        self._delta_of: dict[int, tuple[Any, int | None]] = {}  # with the value, so that its id stays its own
         self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
         self.parameters: Mapping[str, Any] = parameters or {}
@@ -102,9 +103,12 @@ class Scope:
         """Whether it is a target, that the loss compares with."""
         return np.size(value) > 1 and any(ratio(value, target) is not None for target in self.compared)
 
-    def is_delta(self, value: Any) -> bool:
-        """Whether it is a derivative of the loss, but for a factor."""
-        return np.size(value) > 1 and direction(value)[0] in self.deltas
+    def delta_of(self, value: Any) -> int | None:
+        """The position of the value by which it is a derivative of the loss, but for a factor; None if it is none."""
+        if id(value) not in self._delta_of:
+            found = (i for g, i in self.deltas if g.shape == np.shape(value) and ratio(value, g) is not None)
+            self._delta_of[id(value)] = value, next(found, None)
+        return self._delta_of[id(value)][1]
 
     def words(self, text: str) -> set[str]:
         """The names in a text, and the values in reach that stand in it."""

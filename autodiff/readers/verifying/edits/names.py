@@ -77,7 +77,10 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         and (scope.is_parameter(value) or _is_of_one(line, node, scope))
     ):
         return "regulariser-on-wrong-parameter"
-    delta = scope.is_delta(other) or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
+    mine, wanted = scope.delta_of(value), scope.delta_of(other)
+    if not final and mine is not None and wanted is not None:
+        return "skipped-layer" if mine > wanted else "wrong-tensor-in-delta"
+    delta = wanted is not None or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
     return "wrong-tensor-in-weight-gradient" if final and not delta else "wrong-tensor-in-delta"
 
 
