@@ -217,7 +217,7 @@ class BoundNative:
 
 
 LOCALS = "math np njit objmode found fits step repeat sweep losses order row i j k p e"
-TAKEN = frozenset({*LOCALS.split(), *(name for names in HELPERS.values() for name in names)})
+TAKEN: frozenset[str] = frozenset({*LOCALS.split(), *(name for names in HELPERS.values() for name in names)})
 PREFIXES = ("constant", "found_", "work_", "from_", "to_", "all_")
 
 

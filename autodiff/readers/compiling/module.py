@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .lines import Line
 from .machine import Machine
 
-HELPERS = {  # by the module of this folder where they are
+HELPERS: dict[str, tuple[str, ...]] = {  # by the module of this folder where they are
     "matrices": ("gemm32", "gemm64", "tiled"),
     "native": (
         "OPTIONS", "exp32", "exp64", "tanh32", "tanh64", "total", "row_sums", "row_maxima", "column_sums", "part",

@@ -20,9 +20,11 @@ import numpy as np
 from ...graph import Graph
 from .compare import ratio, same
 from .locate import Trail, is_parameter
+from .problem import Problem
 from .program import Record
 from .response import Response, flat
-from .targets import Healing, Place, Target, Values
+from .targets import Healing, Place, Target, Targets, Values
+from .truth import Look
 from .view import is_piece
 
 SHARE = 3  # of the time that a statement has where all take the same
@@ -34,8 +36,10 @@ class Healer:
     """Looks for healings of the statements of a trail."""
 
     def __init__(self, trail: Trail) -> None:
-        self.trail, self.targets = trail, trail.targets
-        self.problem, self.look = trail.problem, trail.look
+        self.trail: Trail = trail
+        self.targets: Targets = trail.targets
+        self.problem: Problem = trail.problem
+        self.look: Look = trail.look
 
     def heal(self, wrong: Sequence[str]) -> list[Healing]:
         """Healings that mend as many of the wrong gradients as one can, and break none."""

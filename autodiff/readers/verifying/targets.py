@@ -18,8 +18,9 @@ import numpy as np
 from ...derivative import pull
 from ...graph import Graph, Node
 from .alignments import alignments
+from .problem import Problem
 from .program import Record
-from .truth import source
+from .truth import Look, source
 from .view import Applied
 
 if TYPE_CHECKING:
@@ -58,9 +59,15 @@ class Targets:
     """The targets of the statements of a trail."""
 
     def __init__(self, trail: Trail) -> None:
-        self.trail, self.problem, self.look, self.nodes = trail, trail.problem, trail.look, trail.nodes
-        self.steps, self.groups, self.places = trail.steps, trail.groups, trail.places
-        self.known_as, self.named = trail.known_as, trail.named
+        self.trail: Trail = trail
+        self.problem: Problem = trail.problem
+        self.look: Look = trail.look
+        self.nodes: dict[Place, Node] = trail.nodes
+        self.steps: dict[int, list[Record]] = trail.steps
+        self.groups: dict[tuple[Any, ...], list[Node]] = trail.groups
+        self.places: dict[Node, Any] = trail.places
+        self.known_as: dict[Node, list[str]] = trail.known_as
+        self.named: dict[Node, str] = trail.named
 
     def derivatives(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """The derivatives of the loss that a statement's values could be meant to be, dealt out to when it ran.

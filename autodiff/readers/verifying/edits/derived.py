@@ -35,7 +35,7 @@ NOTHING = 1e-12  # of the other terms: a term so small is rounding
 UNSEEN = (identity, cast, np.broadcast_to)  # what NumPy does by itself
 OPPOSITES = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 COMPARISONS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
-OWN = {  # functions that NumPy lacks
+OWN: dict[Any, str] = {  # functions that NumPy lacks
     sigmoid: "1 / (1 + np.exp(-{}))",
     sigmoid_prime: "np.exp(-{0}) / (1 + np.exp(-{0}))**2",
     softplus: "np.logaddexp({}, 0)",
