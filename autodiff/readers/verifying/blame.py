@@ -60,8 +60,7 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
         if trail.repeats(healing.statement):
             return False
         if other.order > healing.order and other.statement != healing.statement and _same_wish(healing, other):
-            run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
-            values = {record.place: record.value for record in run.records}
+            values = trail.held_when(other.values)
             for records, target in trail.targets.all(healing.statement):
                 wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)
                 if target.kind != "value" and not wanted:
@@ -75,8 +74,7 @@ def _follows(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
     """Whether a step is what it should be as soon as an earlier one is."""
     for other in others:
         if other.order < healing.order and other.statement != healing.statement and other.mended >= healing.mended:
-            run = trail.problem.run(trail.look.point, heal={**trail.healed, **other.values}).run
-            values = {record.place: record.value for record in run.records}
+            values = trail.held_when(other.values)
             if all(place in values and same(values[place], true) for place, true in healing.values.items()):
                 return True
     return False

@@ -40,10 +40,10 @@ def ratio(a: Any, b: Any) -> float | None:
         factor = float(a[where] / b[where])
     if not np.isfinite(factor) or abs(factor) < TINY:
         return None
-    whole = round(factor) if abs(factor) >= 1 else round(1 / factor) if factor else 0
-    if whole and abs(abs(factor) - (abs(whole) if abs(factor) >= 1 else 1 / abs(whole))) < _exact(a, b) * abs(factor):
-        factor = float(whole) if abs(factor) >= 1 else 1 / whole
-    return factor if factor and same(a, factor * b) else None
+    plain = float(round(factor)) if abs(factor) >= 1 else 1 / round(1 / factor)  # n or 1/n
+    if abs(factor - plain) < _exact(a, b) * abs(factor):
+        factor = plain
+    return factor if same(a, factor * b) else None
 
 
 def common_factor(a: Sequence[Any], b: Sequence[Any]) -> float | None:

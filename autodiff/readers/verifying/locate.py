@@ -28,7 +28,7 @@ from .instrument import Statement
 from .problem import Problem
 from .program import Record, node_places
 from .targets import Healing, Place, Targets, Values
-from .truth import Look, compared
+from .truth import Look, compared, source
 from .view import Applied, View, is_piece
 
 ACTIVATION = 6  # operations that one may be written in
@@ -142,9 +142,8 @@ class Trail:
         """The gradient's own graph for what a step should be in one of its runs."""
         node = self._node(healing, telling)
         if node is not None and healing.target.kind in ("adjoint", "final", "use"):
-            source = node.variable if node.is_leaf and node.variable else node
-            start = Tensor._plain(np.float64(healing.factor))
-            found: Any = pull(self.look.output, start, {source}, record=tensor_of).get(source)
+            by, start = source(node), Tensor._plain(np.float64(healing.factor))
+            found: Any = pull(self.look.output, start, {by}, record=tensor_of).get(by)
             if isinstance(found, Tensor):
                 yield found._current()[1]
 
@@ -227,6 +226,11 @@ class Trail:
     def hand(self, place: Place) -> Any:
         """What the user's program computes there."""
         return self.look.plain.run.records[self.position[place]].value
+
+    def held_when(self, values: Values) -> Values:
+        """What every step holds when some are given these values, beside those that are healed already."""
+        run = self.problem.run(self.look.point, heal={**self.healed, **values}).run
+        return {record.place: record.value for record in run.records}
 
     def earlier_values(self, place: Place) -> dict[str, list[tuple[Any, str]]]:
         """What names stood for before or in the forward pass, and why a line finds another value there later."""

@@ -45,8 +45,7 @@ def deltas(trail: Trail) -> tuple[Step, ...]:
 
 def _following(trail: Trail) -> set[int]:
     """The statements whose values are others when the wrong steps are healed."""
-    run = trail.problem.run(trail.look.point, heal=trail.healed).run
-    healed = {record.place: record.value for record in run.records}
+    healed = trail.held_when({})
     return {
         number
         for number, records in trail.steps.items()

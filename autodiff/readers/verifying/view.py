@@ -132,11 +132,11 @@ class View:
 
     def _between(self, v: Node, u: Node) -> list[Node]:
         """The operations that make u of v."""
-        after = {v}
+        after = {v: None}
         for node in Graph([u]).nodes:
             if any(x in after for x in node.inputs if isinstance(x, Node)):
-                after.add(node)
-        return sorted(after - {v}, key=lambda node: node.index)
+                after[node] = None
+        return list(after)[1:]
 
     def _local(self, v: Node, u: Node) -> Any:
         """The derivative of u by v, where it is one of each entry alone."""

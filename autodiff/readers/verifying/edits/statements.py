@@ -29,7 +29,7 @@ OPERATORS: dict[str, tuple[tuple[str, str | None], ...]] = {
 
 def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
     """Other statements in the place of one."""
-    name, operator, adds = statement.names[0], statement.kind, "accumulated-twice"
+    name, operator = statement.names[0], statement.kind
     if operator not in OPERATORS or len(statement.names) != 1 or not statement.source.startswith(name):
         return
     for other, cause in OPERATORS[operator]:
@@ -48,12 +48,11 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
         whole = Line(name)
         text = f"np.add.at({whole.of(target.value)}, {whole.of(target.slice)}, {statement.text})"
         yield _of_statement(statement, text, "overwritten-not-accumulated")  # an index may be there twice
-        for text, cause in dict(_indices(Line(name), scope)).items():
+        for text, cause in dict(_indices(whole, scope)).items():
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
-        yield from _twins(statement, Line(name), scope)
-    yield Edit(
-        statement, f"# {statement.source}", statement.replaced("pass"), adds if operator != "=" else "forward-differs"
-    )
+        yield from _twins(statement, whole, scope)
+    cause = "accumulated-twice" if operator != "=" else "forward-differs"
+    yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), cause)
 
 
 def _twins(statement: Statement, line: Line, scope: Scope) -> Iterator[Edit]:
