@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,24 +36,37 @@ def ratio(a: Any, b: Any) -> float | None:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape or not a.size or not np.any(b) or "c" in a.dtype.kind + b.dtype.kind:
         return None
-    where = np.unravel_index(np.argmax(np.abs(b)), b.shape)
-    with np.errstate(all="ignore"):
-        factor = float(a[where] / b[where])
-    if not np.isfinite(factor) or abs(factor) < TINY:
+    where = np.argmax(np.abs(b))
+    factor = _factor(float(a.flat[where]), float(b.flat[where]), _exact(a, b))
+    return factor if factor is None or a.shape == () or same(a, factor * b) else None
+
+
+def _factor(a: float, b: float, exact: float) -> float | None:
+    """The constant c with a = c b of two numbers: n or 1/n, where it is nearly that."""
+    factor = a / b
+    if not math.isfinite(factor) or abs(factor) < TINY:
         return None
-    plain = float(round(factor)) if abs(factor) >= 1 else 1 / round(1 / factor)  # n or 1/n
-    if abs(factor - plain) < _exact(a, b) * abs(factor):
-        factor = plain
-    return factor if same(a, factor * b) else None
+    plain = float(round(factor)) if abs(factor) >= 1 else 1 / round(1 / factor)
+    return plain if abs(factor - plain) < exact * abs(factor) else factor
 
 
 def common_factor(a: Sequence[Any], b: Sequence[Any]) -> float | None:
     """The constant c with a = c b, for all of several values."""
     if len(a) != len(b) or any(x is None for x in a) or not all(map(_may_be_one, a, b)):
         return None
+    if len(a) > 1 and not any(map(np.ndim, a)) and not any(map(np.ndim, b)):
+        return _of_numbers(np.array(a), np.array(b))
     largest_first = max(range(len(b)), key=lambda i: largest(b[i]))
     factor = ratio(a[largest_first], b[largest_first])
     if factor is None or not all(same(x, factor * y) for x, y in zip(a, b, strict=True)):
+        return None
+    return factor
+
+
+def _of_numbers(a: Any, b: Any) -> float | None:
+    """The common factor of two rows of numbers, each of which has to have it by itself."""
+    factor = ratio(a, b)
+    if factor is None or np.any(np.abs(a - factor * b) > _exact(a, b) * np.maximum(np.abs(factor * b), TINY)):
         return None
     return factor
 

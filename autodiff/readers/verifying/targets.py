@@ -83,9 +83,9 @@ class Targets:
 
     def all(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """All that a statement's values could be meant to be, each once."""
-        seen: set[tuple[int, bytes]] = set()
+        seen: set[tuple[tuple[Place, ...], bytes]] = set()
         for records, target in itertools.chain(self.derivatives(statement), self._others(statement)):
-            key = len(records), b"".join(np.asarray(v).tobytes() for v in target.values)
+            key = tuple(r.place for r in records), b"".join(np.asarray(v).tobytes() for v in target.values)
             if key not in seen:
                 seen.add(key)
                 yield records, target

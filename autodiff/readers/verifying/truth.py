@@ -80,6 +80,11 @@ class Look:
         """The parameters whose gradients are wrong here."""
         return [name for name, found in self.agreement.items() if not found.right]
 
+    @property
+    def resolution(self) -> float:
+        """The smallest relative error that would have shown in every gradient but those that vanish."""
+        return max((found.resolution for found in self.agreement.values() if not found.vanishes), default=0.0)
+
     @functools.cached_property
     def output(self) -> Node:
         """The node of the loss."""

@@ -34,6 +34,7 @@ from .witness import Witness, heard
 BUDGET = 2.5  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
 KNOWN = 1e-3  # of a gradient: what is known less well is like many others
+CLEAR = 1e5  # roundings of a gradient
 CONFIRMED = 6  # digits to which differences have to confirm a graph that may have lost a part of the loss
 
 
@@ -130,11 +131,12 @@ class _Examination:
         usual = all(_is_finite(look, by_hand=True) for look in self.looks)
         self.progress.phase("at random points")
         for point in points(self.problem, self.count + 3, self.seed):
-            if len(self.fresh) < self.count and self.looks:
+            if self.looks and sum(map(_is_clear, self.fresh)) < self.count:
                 with contextlib.suppress(Exception):
                     fresh = look(point)
                     if _is_finite(fresh) and (_is_finite(fresh, by_hand=True) or not usual):
                         self.fresh.append(fresh)
+        self.fresh = sorted(self.fresh, key=lambda look: not _is_clear(look))[: self.count]
         if self.fresh and not _is_finite(self.looks[0]):
             self.notes.append("the loss or its gradient is not finite at your point; others were looked at")
             self.looks.clear()
@@ -220,7 +222,7 @@ class _Examination:
             fix = doctor.returning(statement) if statement is not None else None
             mistake = Mistake(names[0], statement, cause="function-returns-global", wrong=wrong)
             return self._told("wrong", [replace(mistake, fix=fix.text) if fix is not None else mistake])
-        look = max(self.looks[1:] or self.looks, key=lambda look: len(look.wrong))
+        look = max(self.looks[1:] or self.looks, key=lambda look: (len(look.wrong), -look.resolution))
         trail = self._trail(look if look.wrong else self.looks[0])
         if statements := trail.careless_loss():
             statement = statements[0]
@@ -411,6 +413,11 @@ def _is_known(look: Look, name: str) -> bool:
     agreement, enough = look.agreement[name], max(UNKNOWN, 2000 * rounding(look.plain))
     largest_of_all = max(other.size for other in look.agreement.values())
     return agreement.resolution < enough or (agreement.vanishes and agreement.bound < enough * largest_of_all)
+
+
+def _is_clear(look: Look) -> bool:
+    """Whether little is lost to rounding: where a loss is saturated, causes cannot be told from each other."""
+    return look.resolution < CLEAR * rounding(look.plain)
 
 
 def _is_finite(look: Look, by_hand: bool = False) -> bool:
