@@ -47,7 +47,7 @@ class Response:
         for group in self.groups:
             for _ in range(MIXTURES):
                 found = [
-                    _mixed(traced.gradients[name], plain.gradients[name], look.true[name], rng) if known else None
+                    _mixed(traced.gradients[name], plain.gradients[name], look, name, rng) if known else None
                     for name in group
                 ]
                 self.mixtures.append(functools.reduce(_together, found))
@@ -74,7 +74,8 @@ class Response:
                 found: Any = pull(mixture.node, np.float64(1), targets, within=True)
                 slopes[i] = flat(found.get(node, np.zeros(node.shape)) for node in nodes)
             rest[i], true[i] = mixture.value - slopes[i] @ own, mixture.true
-        return Answer(slopes, rest, true, self.wrong)
+        slack = np.array([mixture.slack for mixture in self.mixtures if mixture is not None])
+        return Answer(slopes, rest, true, slack, self.wrong)
 
     @functools.cached_property
     def values(self) -> dict[Node, Any]:
@@ -94,18 +95,21 @@ class _Mixture:
     node: Node | None  # None where nothing is made of the parameters
     value: float
     true: float
+    slack: float  # how far rounding alone moves it
 
 
-def _mixed(traced: Any, plain: Any, true: Any, rng: np.random.Generator) -> _Mixture | None:
+def _mixed(traced: Any, plain: Any, look: Look, name: str, rng: np.random.Generator) -> _Mixture | None:
     """The sum of a gradient's entries, each with a random weight; None where the graph has not the user's value."""
+    true = look.true[name]
     weights = rng.standard_normal(true.shape)
     if not isinstance(traced, Tensor) or traced.size != true.size or np.size(plain) != true.size:
         return None
     total: Any = np.sum(np.reshape(traced, true.shape) * weights)
     value, own = float(total.numpy()), np.reshape(plain, true.shape) * weights
-    if not abs(value - np.sum(own)) <= FAITHFUL * np.sum(np.abs(own)):
+    slack = look.agreement[name].bound * float(np.sum(np.abs(weights)))
+    if not abs(value - np.sum(own)) <= FAITHFUL * np.sum(np.abs(own)) + slack:
         return None
-    return _Mixture(total._node if total._node.needs else None, value, float(np.sum(true * weights)))
+    return _Mixture(total._node if total._node.needs else None, value, float(np.sum(true * weights)), slack)
 
 
 def _together(a: _Mixture | None, b: _Mixture | None) -> _Mixture | None:
@@ -114,7 +118,8 @@ def _together(a: _Mixture | None, b: _Mixture | None) -> _Mixture | None:
         return None
     tensors = [Tensor._of(x.node, np.float64(x.value)) for x in (a, b) if x.node is not None]
     total: Any = tensors[0] + tensors[1] if len(tensors) == 2 else tensors[0] if tensors else None
-    return _Mixture(total._node if total is not None else None, a.value + b.value, a.true + b.true)
+    node = total._node if total is not None else None
+    return _Mixture(node, a.value + b.value, a.true + b.true, a.slack + b.slack)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +129,7 @@ class Answer:
     slopes: Any
     rest: Any  # what they are without the step
     true: Any  # what they should be
+    slack: Any  # how far rounding moves them
     wrong: int  # so many groups are to be mended
 
     def may_mend(self, values: Any, scaled: bool) -> bool:
@@ -139,6 +145,6 @@ class Answer:
 
     def _mends(self, added: Any) -> bool:
         off = np.abs(self.rest + added - self.true)
-        right = off <= CLOSE * (np.abs(self.rest) + np.abs(added) + np.abs(self.true))
+        right = off <= CLOSE * (np.abs(self.rest) + np.abs(added) + np.abs(self.true)) + self.slack
         groups = right.reshape(-1, MIXTURES).all(axis=1)
         return bool(groups[: self.wrong].any() and groups[self.wrong :].all())
