@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .compare import ratio
-from .edits import Edit, after, around, candidates, instead, of_expression, synthesized, unshared, written
+from .edits import Edit, after, around, candidates, instead, of_expression, rewritten, synthesized, unshared, written
 from .edits.line import Line, called, parsed, product, tight
 from .edits.names import swapped
 from .edits.products import reductions
@@ -28,7 +28,7 @@ from .moments import Bench
 from .problem import Outcome, Problem
 from .scope import Scope
 from .symptoms import is_of_loss, named, presumed
-from .targets import Healing
+from .targets import Healing, Target
 from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
@@ -222,6 +222,29 @@ class Doctor:
                 found.append((edit, mended))
         most = max((count for _, count in found), default=0)
         return [edit for edit, count in found if count == most], most
+
+    def anywhere(self, trail: Trail, wrong: Sequence[str], known: Sequence[Patch]) -> Diagnosis | None:
+        """The line that mends everything, whichever step it is: found by running the program with each edit."""
+        self.deadline = max(self.deadline, time.thread_time() + AT_LEAST)
+        benches: list[tuple[Healing, Bench]] = []
+        for statement, records in trail.steps.items():
+            values = {records[-1].place: records[-1].value}
+            healing = Healing(statement, Target(tuple(values.values()), ("",)), values, frozenset(wrong))
+            benches.append((healing, Bench(self.problem, trail, healing)))
+        for kinds in (self._written_otherwise, self._around):
+            found: list[tuple[Healing, Edit]] = []
+            for healing, bench in benches:
+                edits, count = self._proven(healing, kinds(bench, self._scope(trail, healing, bench)), known)
+                found += [(healing, edit) for edit in edits if count == self.all]
+            if found:
+                healing, edit = min(found, key=lambda one: _change(one[1].statement.source, one[1].text))
+                return Diagnosis(healing, [edit], edit.cause, healing.mended, True)
+        return None
+
+    def _written_otherwise(self, bench: Bench, scope: Scope) -> list[Edit]:
+        """A statement that writes otherwise, or to another place, or to an array of its own."""
+        statement = bench.statement
+        return [*rewritten(statement, scope), *unshared(statement, self.looks[0].plain.run.changing)]
 
     def returning(self, statement: Statement) -> Edit | None:
         """What a function should return in the place of a global variable: one of its own names."""

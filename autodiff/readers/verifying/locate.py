@@ -334,7 +334,7 @@ class Trail:
         """`∂L/∂z1`, of what a statement should compute."""
         node = healing.target.nodes[0]
         name = node if isinstance(node, str) else self.named.get(node)
-        if name is None:
+        if not name:
             return ""
         if healing.target.kind == "slope":
             return f"∂{name}"

@@ -296,6 +296,11 @@ class _Examination:
                 trail.healed |= diagnosis.healing.values
                 if diagnosis.edit:
                     edits.append(diagnosis.edit.patch)
+        if not any(mistake.fix for mistake in found.values()) and len(found) < 2:
+            doctor = Doctor(self.problem, self.looks, self.deadline)
+            if diagnosis := doctor.anywhere(trail, trail.look.wrong, ()):
+                found = {0: self._mistake(trail, diagnosis)}
+                blamed = {diagnosis.healing.statement}
         independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
         mistakes = [found[position] for position in (sorted(found) if independent else found)]
         named = {mistake.cause for mistake in mistakes} <= {"input-mutated", "aliasing"} and len(mistakes) > 1

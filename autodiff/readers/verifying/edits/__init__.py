@@ -17,13 +17,13 @@ from .products import multiplied, products, reductions, transposed
 from .sharing import unshared
 from .signs import counts, factors, literals, signs
 from .slopes import slopes
-from .statements import after, around, instead
+from .statements import after, around, instead, rewritten
 from .synthesis import synthesized
 from .terms import buffers, functions, masks, summed, terms, wrapped
 
 __all__ = [
-    "KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "synthesized",
-    "unshared", "written",
+    "KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "rewritten",
+    "synthesized", "unshared", "written",
 ]  # fmt: skip
 
 Kind = Callable[[Line, Scope, bool], Iterator[Candidate]]

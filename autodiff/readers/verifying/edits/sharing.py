@@ -18,6 +18,7 @@ def unshared(statement: Statement, changing: Collection[str]) -> Iterator[Edit]:
     line = Line(statement.text)
     if statement.kind == "=" and _is_alias(line.tree):
         yield of_expression(statement, f"{tight(statement.text)}.copy()", "aliasing")
+    yield from _apart(statement, line)
     for node in line.nodes:
         if isinstance(node, ast.Call) and called(node) in changing:
             for argument in node.args:
@@ -37,6 +38,20 @@ def unshared(statement: Statement, changing: Collection[str]) -> Iterator[Edit]:
         else:
             text = f"{base} = np.where({index}, {statement.text}, {base})"
         yield Edit(statement, text, statement.replaced(text), "input-mutated")
+
+
+def _apart(statement: Statement, line: Line) -> Iterator[Edit]:
+    """An array for each item of a list, and for each of several names, that were given one."""
+    for node in line.nodes:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            for one, count in ((node.left, node.right), (node.right, node.left)):
+                if isinstance(one, ast.List) and len(one.elts) == 1:
+                    each = f"[{line.of(one.elts[0])} for _ in range({line.of(count)})]"
+                    yield of_expression(statement, line.put(node, each), "aliasing")
+    names = statement.names
+    if len(names) > 1 and statement.source.startswith(" = ".join(names)):
+        text = f"{', '.join(names)} = {', '.join([statement.text] * len(names))}"
+        yield Edit(statement, text, statement.replaced(text), "aliasing")
 
 
 def _is_alias(node: ast.expr) -> bool:

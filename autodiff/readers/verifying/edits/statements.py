@@ -29,20 +29,26 @@ OPERATORS: dict[str, tuple[tuple[str, str | None], ...]] = {
 
 def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
     """Other statements in the place of one."""
+    yield from rewritten(statement, scope)
     name, operator = statement.names[0], statement.kind
-    if operator not in OPERATORS or len(statement.names) != 1 or not statement.source.startswith(name):
-        return
-    for other, cause in OPERATORS[operator]:
-        yield _of_statement(
-            statement, f"{name} {other} {statement.text}", cause if scope.repeats or cause == "sign" else None
-        )
-    if operator != "=":
+    if _is_single(statement) and operator != "=":
         line = Line(f"{name} {operator[:-1]} {product(statement.text)}")
         for text, cause in (*factors(line, scope, True), *terms(line, scope, True)):
             yield _of_statement(statement, f"{name} = {text}", cause)
         for size in scope.sizes.values() if operator in ("+=", "-=") else ():
             for inner in (f"{name} / {size}", f"{name} * {size}"):
                 yield _of_statement(statement, f"{name} = {inner} {operator[0]} {product(statement.text)}", None)
+
+
+def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
+    """The same expression, written otherwise or to another place, or not at all."""
+    if not _is_single(statement):
+        return
+    name, operator = statement.names[0], statement.kind
+    for other, cause in OPERATORS[operator]:
+        yield _of_statement(
+            statement, f"{name} {other} {statement.text}", cause if scope.repeats or cause == "sign" else None
+        )
     target: Any = parsed(name)
     if isinstance(target, ast.Subscript):
         whole = Line(name)
@@ -53,6 +59,12 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
         yield from _twins(statement, whole, scope)
     cause = "accumulated-twice" if operator != "=" else "forward-differs"
     yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), cause)
+
+
+def _is_single(statement: Statement) -> bool:
+    """Whether a statement writes to one thing, and to nothing else."""
+    single = statement.kind in OPERATORS and len(statement.names) == 1
+    return single and statement.source.startswith(statement.names[0])
 
 
 def _twins(statement: Statement, line: Line, scope: Scope) -> Iterator[Edit]:

@@ -135,5 +135,7 @@ def buffers(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             kinds = [keyword.value for keyword in node.keywords if keyword.arg == "dtype"]
             kinds += [part for part in node.args if line.of(part) in ("int", "np.int32", "np.int64")]
             yield from (Candidate(line.replaced(kind, "float"), "integer-dtype") for kind in kinds)
+            if called(node) in ("array", "asarray", "full") and not kinds:
+                yield Candidate(line.replaced(node, f"{line.of(node)[:-1]}, dtype=float)"), "integer-dtype")
     for like in re.findall(r"np\.(?:zeros|empty|ones)_like\((\w+)\)", line.text):
         yield Candidate(line.text.replace(f"_like({like})", f"_like({like}, dtype=float)"), "integer-dtype")
