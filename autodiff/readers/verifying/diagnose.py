@@ -387,6 +387,8 @@ def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: b
         return bool(proven) and nearest in (None, "factor-2")
     if nearest == "missing-target":
         return cause in ("forward-differs", "missing-branch")
+    if nearest in ("off-by-one-index", "off-by-one-time"):
+        return cause in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta")
     passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
     return final and nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
 

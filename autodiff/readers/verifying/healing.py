@@ -208,7 +208,7 @@ class Healer:
 
     def _factors(self, statement: int) -> set[float]:
         """The constant factors between a statement's values and true derivatives."""
-        return {factor for _, factor in self.trail.meanings(statement) if factor != 1.0 and abs(factor) > 1e-6}
+        return {factor for factor in _agreed_on(self.trail.meanings(statement)) if factor != 1.0 and abs(factor) > 1e-6}
 
     def _behind_pieces(self) -> list[int]:
         """The steps from which a right derivative by a part of a parameter was computed."""
@@ -225,4 +225,10 @@ class Healer:
 
     def _inner_factors(self, statement: int) -> set[float]:
         """Those of a step on the way, not of a gradient itself."""
-        return {factor for node, factor in self.trail.meanings(statement) if not is_piece(node)}
+        return _agreed_on([found for found in self.trail.meanings(statement) if not is_piece(found[0])])
+
+
+def _agreed_on(meanings: Sequence[tuple[Any, float]]) -> set[float]:
+    """The factors that a step may carry: but for a sign none, where it is a derivative without."""
+    factors = {factor for _, factor in meanings}
+    return {factor for factor in factors if abs(factor) == 1.0} or factors

@@ -28,7 +28,9 @@ def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             if new != old and not new.startswith("_") and not same(value, other):
                 yield Candidate(line.replaced(node, new), _rename_cause(line, node, new, value, other, scope, final))
         if old in scope.updates:
-            yield Candidate(line.replaced(node, scope.updates[old]), "updated-weights")
+            before = scope.updates[old]
+            is_weight = scope.is_parameter(evaluated(before, scope))
+            yield Candidate(line.replaced(node, before), "updated-weights" if is_weight else "accumulated-twice")
         if isinstance(node, ast.Subscript):
             yield from shifted(line, node)
             yield Candidate(line.replaced(node, line.of(node.value)), None)
@@ -81,7 +83,23 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
     if not final and mine is not None and wanted is not None:
         return "skipped-layer" if mine > wanted else "wrong-tensor-in-delta"
     delta = wanted is not None or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
-    return "wrong-tensor-in-weight-gradient" if final and not delta else "wrong-tensor-in-delta"
+    if not final:
+        return "wrong-tensor-in-delta"
+    return _instead_of_delta(value, other, scope) if delta else "wrong-tensor-in-weight-gradient"
+
+
+def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str | None:
+    """Which mistake a gradient is of that was made of another derivative than the one it should be made of."""
+    for applied in scope.applied:
+        if np.shape(value) == np.shape(wanted) == applied.slope.shape:
+            if same(value * applied.slope, wanted):
+                return "missing-activation-derivative"
+            if same(value, wanted * applied.slope):
+                return "activation-derivative-twice"
+    mine, right = scope.delta_of(value), scope.delta_of(wanted)
+    if mine is not None and right is not None:
+        return "skipped-layer" if mine > right else None
+    return "wrong-tensor-in-weight-gradient" if mine is None else None
 
 
 def _is_penalty(line: Line, node: Any) -> bool:
@@ -146,7 +164,7 @@ def shifted(line: Line, node: ast.Subscript) -> Iterator[Candidate]:
                 for new in _neighbours(bound, line.of(bound)):
                     yield Candidate(line.put(bound, new), "off-by-one-index")
             for bound in dict.fromkeys(_plain(line.of(bound)) for bound in bounds):
-                for new in (f"{bound}:", f":{bound}"):
+                for new in (f"{bound}:", f":{bound}", "1:", ":-1"):
                     yield Candidate(line.put(part, new), "off-by-one-index")
         else:
             for new in _neighbours(part, text):

@@ -76,11 +76,15 @@ def _elements(line: Line, node: Any, parts: tuple[Any, Any], final: bool) -> Ite
     cause = "elementwise-after-matmul" if final else "matmul-for-elementwise"
     for a, b in ((left, right), (right, left), (left, f"{tight(right)}.T"), (f"{tight(left)}.T", right)):
         yield Candidate(line.replaced(node, f"np.dot({a}, {b})"), cause)
-    inner = operands(parts[0])
-    if inner is not None and is_matrix(parts[0]):  # `aT @ d * s`, read as `aT @ (d * s)`
-        a, d = map(line.of, inner)
-        text = _dot(parts[0], a, f"{product(d)} * {product(right)}")
-        yield Candidate(line.replaced(node, text), "elementwise-after-matmul")
+    for matrix, slope in ((parts[0], right), (parts[1], left)):
+        inner = operands(matrix)
+        if inner is not None and is_matrix(matrix):  # `aT @ d * s` for `aT @ (d * s)`, `d @ wT * s` for `(d * s) @ wT`
+            a, d = map(line.of, inner)
+            for text in (
+                _dot(matrix, a, f"{product(d)} * {product(slope)}"),
+                _dot(matrix, f"{product(a)} * {product(slope)}", d),
+            ):
+                yield Candidate(line.replaced(node, text), "elementwise-after-matmul")
 
 
 def multiplied(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
@@ -115,7 +119,10 @@ def reductions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         inner, name = line.of(array), called(node)
         keeps = any(k.arg == "keepdims" for k in node.keywords)
         softmax = "exp" in line.text or any(_sums_to_one(evaluated(line.of(n), scope)) for n in line.nodes)
-        cause = "softmax-wrong-axis" if softmax else "bias-wrong-axis" if final else None
+        of_all = not any(k.arg == "axis" for k in node.keywords) and len(node.args) < 1 + is_numpy(node)
+        cause = (
+            "softmax-wrong-axis" if softmax else "bias-wrong-axis" if final else "reduced-too-early" * of_all or None
+        )
         for axis, keep in itertools.product(AXES, (keeps, not keeps)):
             start = f"np.{name}({inner}" if is_numpy(node) else f"{tight(inner)}.{name}("
             options = _axis(axis, keep) if is_numpy(node) else _axis(axis, keep).removeprefix(", ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,8 @@ def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         if number not in (2.0, 0.5):
             learned = any(np.ndim(p) == 0 and float(p) == number for p in scope.parameters.values())
             cause = "missing-weight-factor" if learned else "factor-const" if name not in scope.varying else None
+            if any(map(is_target, re.findall(r"\w+", name))):
+                cause = "missing-target"
             if number.is_integer() and int(number) in scope.sizes:
                 yield Candidate(f"{text} / {name}", f"size:{int(number)}*")
                 yield Candidate(f"{text} * {name}", f"size:{int(number)}/")
@@ -89,7 +92,8 @@ def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 yield Candidate(line.replaced(node, text), _literal_cause(line, parent, scope))
         if not counts and not line.is_index(node):
             for name in (*scope.numbers, *scope.sizes.values()):
-                yield Candidate(line.replaced(node, name), None)
+                is_one = any(map(is_target, re.findall(r"\w+", name)))
+                yield Candidate(line.replaced(node, name), "missing-target" if is_one else None)
 
 
 def _literal_cause(line: Line, parent: Any, scope: Scope) -> str | None:

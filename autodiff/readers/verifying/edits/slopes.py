@@ -66,11 +66,15 @@ def _pairs(line: Line, scope: Scope) -> Iterator[Candidate]:
             value = evaluated(f"({parts[i]}) * ({parts[j]})", scope)
             if not rest or not np.ndim(value):
                 continue
-            cause = "activation-derivative-twice" if role_of(value, scope) else None
+            text = f"({parts[i]}) * ({parts[j]})"
+            cause = "activation-derivative-twice" if is_slope(text, scope) else None
             yield Candidate(line.replaced(root.node, " * ".join(rest)), cause)
-            ways = [way for applied in scope.applied if applied.slope.shape == np.shape(value) for way in applied.ways]
-            for way in [*ways, *scope.guessed(np.shape(value))]:
-                yield Candidate(line.replaced(root.node, " * ".join(map(product, [*rest, way]))), None)
+            ways: dict[str, str | None] = dict.fromkeys(scope.guessed(np.shape(value)))
+            for applied in scope.applied:
+                if applied.slope.shape == np.shape(value):
+                    ways |= dict.fromkeys(applied.ways, _slope_cause(text, value, applied, scope))
+            for way, cause in ways.items():
+                yield Candidate(line.replaced(root.node, " * ".join(map(product, [*rest, way]))), cause)
 
 
 def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str | None:

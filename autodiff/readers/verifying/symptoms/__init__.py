@@ -128,7 +128,8 @@ def named(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
         return "updated-weights"
     if healing.target.kind == "value":
         statement = trail.problem.program.statements[healing.statement]
-        in_place = statement.kind not in ("=", "return", "call")
+        ahead = any(place[0] == healing.statement for place in trail.forward)
+        in_place = statement.kind not in ("=", "return", "call") and not ahead
         return "input-mutated" if in_place else None
     return changed_since(trail, healing) or _symptom(trail, healing, looks)
 

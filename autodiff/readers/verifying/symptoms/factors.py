@@ -55,6 +55,8 @@ def skipped(p: Pair) -> bool:
     slopes = [1.0, *(x.slope for x in p.applied)]
     if p.node is None or p.view.is_tail(p.node):
         return False
+    if any(x.is_data and x.user.primitive.name == "multiply" and same(p.hand, x.arriving) for x in products(p)):
+        return False  # a mask is no layer
     here = {p.node, *(x.node for x in p.applied)}
     later = [g for n, g in p.view.adjoints.items() if n not in here and g.shape == np.shape(p.hand) and g.size > 1]
     return any(same(p.hand, p.factor * g * slope) for g in later for slope in slopes)

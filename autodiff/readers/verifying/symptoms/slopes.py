@@ -37,7 +37,11 @@ def unknown_slope(p: Pair) -> bool:
 
 
 def slope_twice(p: Pair) -> bool:
-    return any(same(p.hand, p.true * x.slope) for x in p.applied) or _through(p, lambda x: x.arriving * x.slope**2)
+    """Also where a later line multiplies by it: the derivative by what the activation is of, not by its result."""
+    made = [x for x in p.view.every if x.node is p.node]
+    return any(same(p.hand, p.true * x.slope) for x in (*p.applied, *made)) or _through(
+        p, lambda x: x.arriving * x.slope**2
+    )
 
 
 def _through(p: Pair, changed: Callable[[Applied], Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....graph import Node
-from ..compare import ratio, same
+from ..compare import EXACT, ratio, same
 from ..truth import largest
 from .factors import left_out
 from .pair import Pair, products
@@ -131,7 +131,9 @@ def penalty_elsewhere(p: Pair) -> bool:
         return False
     if any(user.primitive.name in ("getitem", "reshape", "ravel") for user in p.view.users[p.node]):
         return False  # several parameters in one
-    return _regularised(p) is None and ratio(p.hand - p.true, value) is not None
+    extra = np.asarray(p.hand - p.true)
+    there = np.abs(extra) > EXACT * largest(p.true)
+    return _regularised(p) is None and np.sum(there) > 1 and ratio(extra[there], value[there]) is not None
 
 
 def epsilon(p: Pair) -> bool:
