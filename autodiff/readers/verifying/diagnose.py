@@ -133,6 +133,7 @@ class Doctor:
         scope = Scope(bench.space, self._texts(statement), trail.look.point, counters, bench.varying, behind)
         scope.varying |= self._computed(statement)
         scope.compared, scope.deltas = trail.compared, trail.deltas
+        scope.slopes = [applied.slope for applied in trail.view.every]
         scope.repeats = len(bench.moments) > 1
         scope.updates = _updates(self.problem.program.statements, statement)
         return scope
@@ -464,6 +465,7 @@ def _agreed(edits: Sequence[Edit]) -> str | None:
     changes = [_change(edit.statement.source, edit.text)[0] for edit in edits]
     near = [edit for edit, change in zip(edits, changes, strict=True) if change <= min(changes) + NEAR]
     named = list(dict.fromkeys(edit.cause for edit in near if edit.cause is not None))
+    nearest = {edit.cause for edit, change in zip(edits, changes, strict=True) if change == min(changes)}
     if len(named) == 1:
         return named[0]
-    return next((cause for cause in PRECEDENCE if cause in named), None)
+    return next((c for c in PRECEDENCE if c in named), nearest.pop() if len(nearest) == 1 else None)

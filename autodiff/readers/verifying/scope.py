@@ -66,6 +66,7 @@ class Scope:
         self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
         self.compared: Sequence[Any] = ()  # what the loss compares with
         self.deltas: Sequence[tuple[Any, int]] = ()  # derivatives of the loss, and by the how manieth value
+        self.slopes: Sequence[Any] = ()  # of the activations of the graph
         self._delta_of: dict[int, tuple[Any, int | None]] = {}  # with the value, so that its id stays its own
         self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
@@ -74,7 +75,7 @@ class Scope:
     def at(self, variables: Mapping[str, Any]) -> Scope:
         """The same where the variables have other values."""
         new = Scope(variables, self.texts, self.parameters, self.counters, self.varying)
-        new.compared, new.deltas = self.compared, self.deltas
+        new.compared, new.deltas, new.slopes = self.compared, self.deltas, self.slopes
         return new
 
     def evaluated(self, text: str) -> Any:

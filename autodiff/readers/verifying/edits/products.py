@@ -11,6 +11,7 @@ import numpy as np
 
 from ..scope import Scope
 from .line import REDUCTIONS, Candidate, Line, called, evaluated, is_matrix, is_numpy, operands, product, tight
+from .signs import dropped
 
 AXES = (0, 1, -1, (0, 1), None)
 
@@ -42,8 +43,9 @@ def products(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             continue
         left, right = map(line.of, parts)
         yield from _matrices(line, node, left, right) if is_matrix(node) else _elements(line, node, parts, final)
-        yield Candidate(line.replaced(node, left), None)
-        yield Candidate(line.replaced(node, right), None)
+        by_elements = not is_matrix(node)
+        yield Candidate(line.replaced(node, left), dropped(line, parts[1], scope) if by_elements else None)
+        yield Candidate(line.replaced(node, right), dropped(line, parts[0], scope) if by_elements else None)
 
 
 def _matrices(line: Line, node: Any, left: str, right: str) -> Iterator[Candidate]:

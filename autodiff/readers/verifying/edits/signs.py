@@ -57,10 +57,10 @@ def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             yield Candidate(f"{name} * {text}", cause)
     for factor in line.factors:
         if line.parents.get(factor) is not None:
-            yield Candidate(line.without(factor), _dropped(line, factor, scope))
+            yield Candidate(line.without(factor), dropped(line, factor, scope))
 
 
-def _dropped(line: Line, factor: Any, scope: Scope) -> str | None:
+def dropped(line: Line, factor: Any, scope: Scope) -> str | None:
     """What is wrong with a gradient that is right without a factor."""
     value = evaluated(line.of(factor), scope)
     if value is None or np.size(value) != 1:

@@ -21,7 +21,7 @@ def slopes(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for factor in line.factors:
         text = line.of(factor)
         value = evaluated(text, scope)
-        if role_of(value, scope) or re.search(r"prime|deriv|grad|_d\b|\bd_", text):
+        if is_slope(text, scope) or re.search(r"prime|deriv|slope|grad|_d\b|\bd_", text):
             yield Candidate(line.without(factor), "activation-derivative-twice")
         if value is None or not isinstance(line.parents.get(factor), (ast.BinOp, ast.Call)):
             continue
@@ -96,7 +96,9 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
                 return "derivative-of-another-activation"
     if any(way.split("(")[0] == text.split("(")[0] for way in applied.own):
         return "activation-derivative-of-wrong-layer"
-    return "wrong-local-derivative" if {applied.a, applied.z} & scope.words(text) else None
+    if {applied.a, applied.z} & scope.words(text):
+        return "wrong-local-derivative"
+    return "activation-derivative-of-wrong-layer" if is_slope(text, scope) else None
 
 
 def _forms(activation: Activation, applied: Applied, scope: Scope) -> Iterator[Any]:
@@ -116,7 +118,7 @@ def role_of(value: Any, scope: Scope) -> Applied | None:
 def is_slope(text: str, scope: Scope) -> bool:
     """Whether a text is the derivative of an activation, of values in reach or of any of them."""
     value = evaluated(text, scope)
-    if value is None or role_of(value, scope):
+    if value is None or role_of(value, scope) or any(same(value, slope) for slope in scope.slopes):
         return value is not None
     arrays = [scope.floats[n] for n in scope.words(text) & set(scope.floats)]
     forms = [form for a in arrays if a.shape == np.shape(value) for form in (a * (1 - a), 1 - a**2)]

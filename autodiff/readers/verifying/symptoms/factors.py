@@ -52,14 +52,27 @@ def left_out(p: Pair, product: Product) -> bool:
 
 def skipped(p: Pair) -> bool:
     """The derivative of a value of a later layer, with the local derivative of this one or without."""
+    if p.is_parameter:
+        return any(_is_of_later(p, product) for product in products(p))
     slopes = [1.0, *(x.slope for x in p.applied)]
     if p.node is None or p.view.is_tail(p.node):
         return False
-    if any(x.is_data and x.user.primitive.name == "multiply" and same(p.hand, x.arriving) for x in products(p)):
+    if any(
+        x.is_data and x.user.primitive.name == "multiply" and ratio(p.hand, x.arriving) is not None for x in products(p)
+    ):
         return False  # a mask is no layer
     here = {p.node, *(x.node for x in p.applied)}
     later = [g for n, g in p.view.adjoints.items() if n not in here and g.shape == np.shape(p.hand) and g.size > 1]
     return any(same(p.hand, p.factor * g * slope) for g in later for slope in slopes)
+
+
+def _is_of_later(p: Pair, product: Product) -> bool:
+    """Whether a gradient is made of the derivative by a value of a later layer than the one that uses the parameter."""
+    later = (
+        g for n, g in p.view.adjoints.items() if n.index > product.user.index and g.shape == product.arriving.shape
+    )
+    wrong = (p.factor * g for g in later if ratio(g, product.arriving) is None)
+    return any(same(p.hand, dot * product.slope) for g in wrong for dot in dots(g, product.other))
 
 
 def reduced_too_early(p: Pair) -> bool:
@@ -87,10 +100,10 @@ def wrong_activations(p: Pair) -> bool:
 
 
 def wrong_deltas(p: Pair) -> bool:
-    """A.T @ D or D @ W.T, of another D than it should be, or another W."""
-    for product in products(p):
+    """D @ W.T, of another D than it should be, or another W."""
+    for product in () if p.is_parameter else products(p):
         factors = [(p.factor * m, product.other) for m in p.view.matrices]
-        factors += [] if p.is_parameter else [(product.arriving, m) for m in p.view.matrices]
+        factors += [(product.arriving, m) for m in p.view.matrices]
         if any(same(p.hand, dot * product.slope) for a, b in factors for dot in dots(a, b)):
             return True
     return False

@@ -110,7 +110,7 @@ def _regularised(p: Pair) -> tuple[list[float], list[float]] | None:
     weights, value = p.weights, p.view.values.get(p.node) if p.node is not None else None
     if weights is None or value is None or value.size < 2 or not p.is_parameter:
         return None
-    own = [np.sum(part != 0) > 1 and ratio(part[part != 0], value[part != 0]) is not None for _, part in p.parts]
+    own = [_is_multiple(part, value) for _, part in p.parts]
     penalty = [w for w, mine in zip(weights, own, strict=True) if mine]
     return (penalty, [w for w, mine in zip(weights, own, strict=True) if not mine]) if penalty else None
 
@@ -129,11 +129,17 @@ def penalty_elsewhere(p: Pair) -> bool:
     value = p.view.values.get(p.node) if p.node is not None else None
     if not p.is_parameter or p.node is None or value is None or value.size < 2 or np.shape(p.hand) != p.true.shape:
         return False
-    if any(user.primitive.name in ("getitem", "reshape", "ravel") for user in p.view.users[p.node]):
-        return False  # several parameters in one
     extra = np.asarray(p.hand - p.true)
     there = np.abs(extra) > EXACT * largest(p.true)
-    return _regularised(p) is None and np.sum(there) > 1 and ratio(extra[there], value[there]) is not None
+    if any(_is_multiple(part, value) and np.any(part[there]) for _, part in p.parts):
+        return False  # it is on the right parameter, with another strength
+    return np.sum(there) > 1 and ratio(extra[there], value[there]) is not None
+
+
+def _is_multiple(part: Any, value: Any) -> bool:
+    """Whether what a use adds is a constant times the value, in some of its entries."""
+    own = part != 0
+    return bool(np.sum(own) > 1) and ratio(part[own], value[own]) is not None
 
 
 def epsilon(p: Pair) -> bool:
