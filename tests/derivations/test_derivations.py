@@ -15,9 +15,9 @@ RIGHT = [case for case in CASES if case.is_right]
 MISTAKES = [case for case in CASES if not case.is_right]
 SEEDS = range(5)
 LOOPS = {
-    "camel_conv", "conv1d", "forecast_rnn", "gru_closure", "gru_verdict", "lstm_cell", "lstm_ifog", "neuron_by_neuron",
-    "pure_python", "sample_loop", "scalar_neurons", "skipgram", "softmax_korean", "stars_factors", "svm_naive",
-    "text_conv", "tied_vectors",
+    "adder_rnn", "camel_conv", "cbow", "conv1d", "forecast_rnn", "group_norm_maps", "gru_closure", "gru_verdict",
+    "lstm_cell", "lstm_ifog", "neuron_by_neuron", "pooled_loops", "pure_python", "sample_loop", "scalar_neurons",
+    "skipgram", "softmax_korean", "stars_factors", "svm_naive", "text_conv", "tied_vectors", "un_exemple",
 }  # fmt: skip
 
 CAUSES = set(
