@@ -411,9 +411,9 @@ class _Names:
 
     def __init__(self, problem: Problem, own: Any, target: Any, scope: Scope) -> None:
         self.factor = ratio(own, target)
-        self.scope = scope
+        self.scope, self.shape = scope, np.shape(target)
         self.counts: set[int] = {size for value in scope.arrays.values() for size in value.shape}
-        self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(")}
+        self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(") or text.isidentifier()}
         self.outputs = {size for target in scope.compared for size in target.shape}
         self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
 
@@ -421,6 +421,8 @@ class _Names:
         """A factor is called by what it is, not by how it was mended."""
         if cause is None:
             return None
+        if cause.startswith("term:"):
+            return self._factor(float(cause.removeprefix("term:")))
         if self.factor is None and cause.startswith(("factor", "size", "ratio")) and self._regularises(text):
             return "regulariser-scale"
         if self.factor is not None and (
@@ -433,7 +435,8 @@ class _Names:
 
     def _regularises(self, text: str) -> bool:
         """Whether a line adds a constant times a parameter."""
-        names = [name for name, value in self.scope.arrays.items() if self.scope.is_parameter(value)]
+        arrays = self.scope.arrays.items()
+        names = [name for name, value in arrays if np.shape(value) == self.shape and self.scope.is_parameter(value)]
         return any(re.search(rf"\*\s*{re.escape(name)}(?!\w)(?!\.)", text) for name in names) and "+" in text
 
     def _factor(self, factor: float) -> str:

@@ -6,6 +6,7 @@ expression that the statement assigns; some change what is around it. Which of t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from ..scope import Scope
@@ -36,9 +37,9 @@ KINDS: tuple[Kind, ...] = (
 
 def candidates(text: str, scope: Scope, final: bool) -> Iterator[Candidate]:
     """All single edits of an expression, each once. `final`: it is the gradient of a parameter, not a step before."""
-    line, seen = Line(text), {text}
+    line, causes = Line(text), dict[str, str | None]()
     for kind in KINDS:
-        for candidate in kind(line, scope, final):
-            if candidate.text not in seen:
-                seen.add(candidate.text)
-                yield candidate
+        for new, cause in kind(line, scope, final):
+            if causes.get(new) is None and new != text:
+                causes[new] = cause
+    yield from itertools.starmap(Candidate, causes.items())

@@ -116,6 +116,21 @@ class Line:
                 found += node.args
         return found
 
+    def words(self, node: Any) -> list[str]:
+        """The names, attributes and items that are factors of a product, however deep in it."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+            return self.words(node.left) + self.words(node.right)
+        return [self.of(node)] if node in self.values else []
+
+    @functools.cached_property
+    def terms(self) -> list[Any]:
+        """The terms of the line, where it is a sum."""
+        found, left = list[Any](), self.tree
+        while isinstance(left, ast.BinOp) and isinstance(left.op, (ast.Add, ast.Sub)):
+            found.append(left.right)
+            left = left.left
+        return [*found, left] if found else []
+
     @functools.cached_property
     def chains(self) -> list[Chain]:
         """The products of more than two factors."""

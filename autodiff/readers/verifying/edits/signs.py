@@ -58,6 +58,17 @@ def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     for factor in line.factors:
         if line.parents.get(factor) is not None:
             yield Candidate(line.without(factor), dropped(line, factor, scope))
+    for term in line.terms:
+        yield from _scaled(line, term, scope)
+
+
+def _scaled(line: Line, term: Any, scope: Scope) -> Iterator[Candidate]:
+    """One term of a sum, times or divided by a number."""
+    text = product(line.of(term))
+    penalty = any(scope.is_parameter(evaluated(word, scope)) for word in line.words(term))
+    for size, name in {2: "2", **scope.sizes}.items():
+        yield Candidate(line.replaced(term, f"{text} / {name}"), "regulariser-scale" if penalty else f"term:{size}")
+        yield Candidate(line.replaced(term, f"{text} * {name}"), "regulariser-scale" if penalty else f"term:{1 / size}")
 
 
 def dropped(line: Line, factor: Any, scope: Scope) -> str | None:
