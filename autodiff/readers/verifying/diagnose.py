@@ -26,6 +26,7 @@ from .instrument import Patch, Statement
 from .locate import Trail, agrees
 from .moments import Bench
 from .problem import Outcome, Problem
+from .scaled import scaled_terms, scaled_texts
 from .scope import Scope
 from .symptoms import is_of_loss, named, presumed
 from .targets import Healing, Target
@@ -96,9 +97,15 @@ class Doctor:
             best.add(healing, *self._proven(healing, edits(bench, scope), known))
             if best.edits:
                 break
-        proven = best.edits
+        proven, cause = self._named(trail, healing, bench, scope, best.edits)
+        return Diagnosis(best.healing or healing, proven, cause, healing.mended, best.count == self.all)
+
+    def _named(
+        self, trail: Trail, healing: Healing, bench: Bench, scope: Scope, edits: Sequence[Edit]
+    ) -> tuple[list[Edit], str | None]:
+        """The edits with what each would prove, and the cause that the step's values and they agree on."""
         names = _Names(self.problem, bench.own, bench.target, scope)
-        proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in proven]
+        proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in edits]
         cause, agreed = named(trail, healing, self.looks), _agreed(proven)
         nearest = proven[0].cause if proven else None
         if cause is not None and cause != nearest and _says_more(nearest, cause, proven, trail.is_final(healing)):
@@ -111,7 +118,40 @@ class Doctor:
         cause = cause or presumed(trail, healing, self.looks)
         if cause == "wrong-local-derivative" and is_of_loss(trail, healing, self.looks):
             cause = "wrong-loss-derivative"
-        return Diagnosis(best.healing or healing, proven, cause, healing.mended, best.count == self.all)
+        return proven, cause
+
+    def at_once(self, trail: Trail, several: Sequence[Healing]) -> Diagnosis | None:
+        """The line of a function that several wrong steps call, if it mends all of them."""
+        statements = self.problem.program.statements
+        names = [
+            {called(n) for n in ast.walk(statements[h.statement].expression) if isinstance(n, ast.Call)}
+            for h in several
+        ]
+        users = {statement.function for statement in statements}
+        if not set.intersection(*names) & users:
+            return None
+        first = min(several, key=lambda healing: healing.order)  # what it is given is right
+        healing = replace(first, mended=frozenset(trail.look.wrong))
+        bench = Bench(self.problem, trail, healing)
+        edits = self._sorted(in_helpers(self.problem, trail, healing, bench))
+        edits, count = self._proven(healing, edits, ())
+        if count < self.all:
+            return None
+        proven, cause = self._named(trail, healing, bench, self._scope(trail, healing, bench), edits)
+        return Diagnosis(healing, proven, cause, healing.mended, True)
+
+    def of_loss(self) -> Edit | None:
+        """A term of the loss with another factor, with which all is right."""
+        scope = Scope(self.looks[0].plain.run.locals)
+        for statement, factor in scaled_terms(self.problem, self.looks):
+            name = "regulariser-scale"
+            if all(len(look.wrong) == len(look.true) for look in self.looks):
+                name = _Names(self.problem, np.array([factor, 1]), np.array([1, 1 / factor]), scope).factor_name
+            for text in scaled_texts(statement.text, factor, scope.sizes):
+                edit = of_expression(statement, text, name)
+                if self._right_anew(edit.patch):
+                    return edit
+        return None
 
     def _tried(
         self, trail: Trail, healing: Healing, bench: Bench, scope: Scope
@@ -428,10 +468,15 @@ class _Names:
         if self.factor is not None and (
             cause.startswith(("factor", "size", "ratio", "mean", "sum")) or cause == "sign"
         ):
-            return self._factor(self.factor)
+            return self.factor_name
         if cause.startswith(("size", "ratio", "mean", "sum")):
             return None
         return cause
+
+    @property
+    def factor_name(self) -> str | None:
+        """The cause, where nothing but a factor is between them."""
+        return self._factor(self.factor) if self.factor is not None else None
 
     def _regularises(self, text: str) -> bool:
         """Whether a line adds a constant times a parameter."""

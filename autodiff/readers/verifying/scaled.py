@@ -5,16 +5,20 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from ...derivative import pull
+from ...graph import Node
 from ...tensor import Tensor
 from .compare import ratio
 from .edits.line import Line, product
 from .instrument import Statement
 from .problem import Problem
+from .program import Record
 from .scope import Scope
-from .truth import Look, number
+from .truth import Look, number, source
 
 EXACTLY = 1e-9
 FEW = 20  # edits of the loss that are tried
@@ -46,7 +50,7 @@ def other_losses(problem: Problem, looks: Sequence[Look], factor: float) -> Iter
     """The lines that make the loss so many times as large, at all points."""
     sizes = Scope(looks[0].plain.run.locals).sizes
     for statement in reversed(loss_statements(problem, looks[0])):
-        for text in list(dict.fromkeys(_edited(statement.text, factor, sizes)))[:FEW]:
+        for text in scaled_texts(statement.text, factor, sizes):
             if all(_scales(problem, look, statement, text, factor) for look in looks):
                 yield statement.with_expression(text)
                 return
@@ -72,8 +76,44 @@ def _scales(problem: Problem, look: Look, statement: Statement, text: str, facto
     return outcome.error is None and math.isclose(number(outcome.loss), factor * before, rel_tol=EXACTLY)
 
 
-def _edited(text: str, factor: float, sizes: Mapping[int, str]) -> Iterator[str]:
+def scaled_terms(problem: Problem, looks: Sequence[Look]) -> Iterator[tuple[Statement, float]]:
+    """The terms of the loss that have a factor c, at all points, in that for which the gradients are right."""
+    numbers = dict.fromkeys(r.statement for r in looks[0].traced.run.records if _is_term(r, looks[0]))
+    for term in reversed(numbers):
+        factors = {_factor_of_term(look, term) for look in looks if look.wrong}
+        first = factors.pop()
+        if first is not None and all(f is not None and math.isclose(f, first, rel_tol=1e-6) for f in factors):
+            yield problem.program.statements[term], first
+
+
+def _is_term(record: Record, look: Look) -> bool:
+    """Whether a number is computed there on the way to the loss: of a total, what is added to it."""
+    node = record.value
+    return isinstance(node, Node) and node.shape == () and node in look.adjoints and record.occurrence > 0
+
+
+def _factor_of_term(look: Look, number: int) -> float | None:
+    """The factor c with gradient by hand = true gradient + (c - 1) * that of the statement's values."""
+    nodes = {r.value for r in look.traced.run.records if r.statement == number and _is_term(r, look)}
+    leaves = {source(x): x.variable.name for x in look.forward if x.is_leaf and x.variable}
+    part = {name: np.zeros(np.shape(true)) for name, true in look.true.items()}
+    for node in nodes:
+        found: Any = pull(node, look.adjoints[node], set(leaves))
+        for leaf, value in found.items():
+            part[leaves[leaf]] = part[leaves[leaf]] + value
+    if any(np.shape(look.hand[name]) != np.shape(true) for name, true in look.true.items()):
+        return None
+    off = np.concatenate([np.ravel(look.hand[name] - true) for name, true in look.true.items()])
+    factor = ratio(off, np.concatenate([np.ravel(part[name]) for name in look.true]))
+    return None if factor is None else 1 + factor
+
+
+def scaled_texts(text: str, factor: float, sizes: Mapping[int, str]) -> list[str]:
     """An expression with one of its factors left out, or a sum for a mean, or one factor more; the simplest first."""
+    return list(dict.fromkeys(_scaled(text, factor, sizes)))[:FEW]
+
+
+def _scaled(text: str, factor: float, sizes: Mapping[int, str]) -> Iterator[str]:
     line = Line(text)
     for node in line.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):

@@ -279,6 +279,9 @@ class _Examination:
         """The first wrong step and those that are wrong for another reason, and their statements."""
         wrong, edits, found, blamed = list(trail.look.wrong), list[Patch](), dict[int, Mistake](), set[int]()
         while wrong and (chain := self._located(trail, wrong)):
+            firsts = [healings[0] for healings in chain]
+            if not found and firsts[0].mended < set(wrong) and (one := self._at_once(trail, firsts)):
+                return one
             for i, healings in enumerate(chain):
                 now = time.thread_time()
                 doctor = Doctor(self.problem, self.looks, now + (self.deadline - now) / (len(chain) - i))
@@ -314,6 +317,17 @@ class _Examination:
             mistakes = [replace(mistakes[0], cause=cause, fix=fix, meaning="", wrong=tuple(trail.look.wrong))]
             blamed = {s.number for m in mistakes if (s := m.statement)}
         return mistakes or [Mistake(name, None, wrong=(name,)) for name in wrong[:1]], blamed
+
+    def _at_once(self, trail: Trail, several: Sequence[Healing]) -> tuple[list[Mistake], set[int]] | None:
+        """The one mistake that several wrong steps come from: of a function that they call, or of the loss."""
+        doctor = Doctor(self.problem, self.looks, self.deadline)
+        if diagnosis := doctor.at_once(trail, several):
+            trail.healed = {place: value for healing in several for place, value in healing.values.items()}
+            return [self._mistake(trail, diagnosis)], {healing.statement for healing in several}
+        if edit := doctor.of_loss():
+            statement, wrong = edit.statement, tuple(trail.look.wrong)
+            return [Mistake(statement.name, statement, "", edit.cause, "", edit.text, wrong=wrong)], set()
+        return None
 
     def _located(self, trail: Trail, wrong: Sequence[str]) -> list[list[Healing]]:
         """For each independent mistake the ways to heal it, those before it healed: to find it takes less than why."""
