@@ -106,7 +106,7 @@ def _fits_name(trail: Trail, statement: int, node: Any) -> bool:
     """Whether a step is called after a value, as dz1 and z1_grad after z1."""
     names = [node] if isinstance(node, str) else trail.known_as.get(node, [])
     own = bare(trail.problem.program.statements[statement].names[0])
-    return own in {re.sub(r".*\.|[\[\"'\]]", "", name) for name in names}
+    return own in {re.sub(r".*\.|.*\[[\"']|[\[\"'\]]", "", name) for name in names}
 
 
 def bare(name: str) -> str:

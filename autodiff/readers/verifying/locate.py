@@ -44,6 +44,8 @@ class Trail:
     deadline: float = 0.0
     conventions: set[float] = field(default_factory=lambda: {1.0})  # factors that steps behind right gradients carry
     _meanings: dict[int, list[tuple[Node, float]]] = field(default_factory=dict[int, list[tuple[Node, float]]])
+    _behind: dict[str, set[Place] | None] = field(default_factory=dict[str, set[Place] | None])
+    _repeats: dict[int, bool] = field(default_factory=dict[int, bool])
     _views: list[View] = field(default_factory=list[View])
 
     def __post_init__(self) -> None:
@@ -54,7 +56,7 @@ class Trail:
         self.known_as: dict[Node, list[str]] = defaultdict(list)
         for record in sorted(seen, key=lambda record: len(record.stack)):
             if record.value in ahead and self.problem.program.statements[record.statement].kind != "return":
-                self.known_as[record.value].append(record.name)
+                self.known_as[record.value].append(_item(record))
         for node in self.look.forward:
             if node.is_leaf and node.variable and node.variable.name:
                 self.known_as[node].append(node.variable.name)
@@ -164,11 +166,12 @@ class Trail:
 
     def behind(self, name: str) -> set[Place] | None:
         """The steps from which a gradient was computed; None where that is not recorded."""
-        tensor = self.look.traced.gradients[name]
-        if not isinstance(tensor, Tensor):
-            return None
-        nodes = set(Graph([tensor._current()[1]]).nodes)
-        return {place for place, node in self.nodes.items() if node in nodes}
+        if name not in self._behind:
+            tensor = self.look.traced.gradients[name]
+            nodes = set(Graph([tensor._current()[1]]).nodes) if isinstance(tensor, Tensor) else None
+            places = None if nodes is None else {place for place, node in self.nodes.items() if node in nodes}
+            self._behind[name] = places
+        return self._behind[name]
 
     def relevant(self, wrong: Iterable[str]) -> list[int]:
         """The statements of the derivation behind wrong gradients, in the order in which they first run."""
@@ -297,9 +300,11 @@ class Trail:
 
     def repeats(self, statement: int) -> bool:
         """Whether a step is what an earlier one was already."""
-        earlier = itertools.takewhile(lambda k: k != statement, self.relevant(list(self.look.true)))
-        own = set(self.meanings(statement))
-        return any(own & set(self.meanings(k)) for k in earlier)
+        if statement not in self._repeats:
+            earlier = itertools.takewhile(lambda k: k != statement, self.relevant(list(self.look.true)))
+            own = set(self.meanings(statement))
+            self._repeats[statement] = any(own & set(self.meanings(k)) for k in earlier)
+        return self._repeats[statement]
 
     def is_there(self, node: Node, other_than: int) -> bool:
         """Whether another step is the derivative by a value."""
@@ -310,14 +315,9 @@ class Trail:
             for mine, factor in self.meanings(k)
         )
 
-    def exact(self, statement: int, factor: float = 1.0) -> list[Any]:
-        """The nodes whose true derivatives a statement's values are, but for a factor."""
-        return [
-            target.nodes[0]
-            for records, target in self.targets.derivatives(statement)
-            if target.kind == "adjoint"
-            and all(same(r.value, factor * v) for r, v in zip(records, target.values, strict=True))
-        ]
+    def exact(self, statement: int) -> list[Node]:
+        """The nodes whose true derivatives a statement's values are."""
+        return [node for node, factor in self.meanings(statement) if factor == 1.0]
 
     def careless_loss(self) -> list[Statement]:
         """The statements, from the outside in, in which the loss makes (n, n) of (n,) and (n, 1)."""
@@ -342,6 +342,12 @@ class Trail:
             of = self.named.get(healing.target.ends[0])
             return f"∂{of}/∂{name}" if of else ""
         return name if healing.target.kind == "value" else f"∂L/∂{name}"
+
+
+def _item(record: Record) -> str:
+    """The name of a value, with its key where it is an item of a dict."""
+    key = record.path[0] if record.path else None
+    return f'{record.name}["{key}"]' if isinstance(key, str) and key != "base" else record.name
 
 
 def is_parameter(node: Any) -> bool:
