@@ -603,3 +603,109 @@ def test_saturated_probabilities_are_no_mistake():
 
     for scale in (1, 5, 9):
         assert ad.verify(step, scale * np.array([1.0, -2.0, 1.5])).verdict == "right"
+
+
+@pytest.mark.parametrize("key", ["{}", "d{}", "self.{}"])
+def test_gradients_by_the_names_of_what_an_object_holds(key):
+    class Model:
+        def __init__(self, scale):
+            self.W, self.b, self.scale = W.copy(), np.zeros(2), scale
+
+        def step(self, X, Y):
+            r = X @ self.W + self.b - Y
+            return np.sum(r**2) / 2, {key.format("W"): self.scale * X.T @ r, key.format("b"): r.sum(axis=0)}
+
+    report = ad.verify(Model(1).step, X, Y)
+    assert (report.verdict, list(report.gradients)) == ("right", ["self.W", "self.b"])
+    assert ad.verify(Model(3).step, X, Y).verdict == "wrong"
+
+
+def test_a_saturated_loss_hides_no_cause():
+    """Of random points those are looked at where rounding leaves enough digits to tell causes from each other."""
+
+    def step(w, v):
+        a = np.maximum(X @ w, 0)
+        p = 1 / (1 + np.exp(-(a @ v)))
+        t = np.array([0, 1, 0, 0, 1])
+        loss = -np.sum(t * np.log(p) + (1 - t) * np.log(1 - p))
+        d = p - t
+        da = np.outer(d, v) * (a <= 0)
+        return loss, (X.T @ da, a.T @ d)
+
+    report = ad.verify(step, 4 * rng.normal(size=(3, 4)), 4 * rng.normal(size=4))
+    assert (report.first_wrong, report.cause) == ("da", "relu-mask-inverted")
+    assert report.fix == "da = np.outer(d, v) * (a > 0)"
+
+
+def test_a_parameter_that_is_written_to_under_another_name():
+    def bare(V):
+        M = V
+        M[-1] = 0
+        return M
+
+    def step(V):
+        penalty = np.sum(bare(V) ** 2) / 2
+        r = X @ V - Y
+        return np.sum(r**2) / 2 + penalty, X.T @ r + bare(V)
+
+    report = ad.verify(step, W)
+    assert (report.verdict, report.cause) == ("wrong", "input-mutated")
+    assert report.fix in ("M = V.copy()", "penalty = np.sum(bare(V.copy()) ** 2) / 2")
+
+
+def test_a_vanishing_gradient_does_not_hide_the_step_that_mends_the_others():
+    def step(b, W, c):
+        z = X @ W + b
+        hat = z - z.mean(axis=0)
+        r = hat * c - Y
+        d = 3 * r
+        dhat = d * c
+        dz = dhat - dhat.mean(axis=0)
+        return np.sum(r**2) / 2, (dz.sum(axis=0), X.T @ dz, (d * hat).sum(axis=0))
+
+    report = ad.verify(step, rng.normal(size=2), W, rng.normal(size=2))
+    assert (report.first_wrong, report.cause, report.fix) == ("d", "factor-const", "d = r")
+
+
+def test_a_term_of_the_loss_is_to_blame_for_all_that_comes_from_it():
+    def step(W, V):
+        r = X @ W - Y
+        s = X @ V - Y
+        penalty = np.sum(W**2) + np.sum(V**2)
+        return np.sum(r**2) / 2 + np.sum(s**2) / 2 + penalty, (X.T @ r + W, X.T @ s + V)
+
+    report = ad.verify(step, W, 2 * W)
+    assert (report.first_wrong, report.cause) == ("penalty", "regulariser-scale")
+    assert report.fix == "penalty = (np.sum(W**2) + np.sum(V**2)) / 2"
+
+
+def test_a_function_is_to_blame_for_all_that_calls_it():
+    def prime(a):
+        return a * (2 - a)
+
+    def step(W, V):
+        a = 1 / (1 + np.exp(-(X @ W)))
+        b = 1 / (1 + np.exp(-(a @ V)))
+        db = (b - Y) * prime(b)
+        da = (db @ V.T) * prime(a)
+        return np.sum((b - Y) ** 2) / 2, (X.T @ da, a.T @ db)
+
+    report = ad.verify(step, rng.normal(size=(3, 4)), rng.normal(size=(4, 2)))
+    assert report.verdict == "wrong"
+    assert report.fix == "return a * (1 - a)"
+
+
+def test_where_no_step_explains_it_statements_are_tried_written_otherwise():
+    """Each sample's part is right by itself, and written over the last one's."""
+
+    def step(P):
+        loss, rows = 0.0, [np.zeros(2) for _ in range(3)]
+        for i, j in ((0, 1), (1, 2), (2, 1), (3, 0)):
+            r = P[j] - Y[i]
+            loss += np.sum(r**2) / 2
+            rows[j] = r
+        return loss, np.array(rows)
+
+    report = ad.verify(step, W)
+    assert (report.first_wrong, report.cause) == ("rows[j]", "overwritten-not-accumulated")
+    assert report.fix == "rows[j] += r"

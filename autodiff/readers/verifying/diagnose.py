@@ -143,10 +143,9 @@ class Doctor:
     def of_loss(self) -> Edit | None:
         """A term of the loss with another factor, with which all is right."""
         scope = Scope(self.looks[0].plain.run.locals)
-        for statement, factor in scaled_terms(self.problem, self.looks):
-            name = "regulariser-scale"
-            if all(len(look.wrong) == len(look.true) for look in self.looks):
-                name = _Names(self.problem, np.array([factor, 1]), np.array([1, 1 / factor]), scope).factor_name
+        for statement, factor, is_penalty in scaled_terms(self.problem, self.looks):
+            names = _Names(self.problem, np.array([factor, 1]), np.array([1, 1 / factor]), scope)
+            name = "regulariser-scale" if is_penalty else names.factor_name
             for text in scaled_texts(statement.text, factor, scope.sizes):
                 edit = of_expression(statement, text, name)
                 if self._right_anew(edit.patch):

@@ -72,7 +72,7 @@ class Problem:
         if self.where:
             self.where, self.parameters = self._spread({name: self._given(name, first) for name in self.where})
         else:
-            self.parameters, self.keys = _matched(self._candidates(wrt), first.gradients)
+            self.parameters, self.keys = _matched(self._candidates(wrt, first.gradients), first.gradients)
 
     def run(
         self, point: Point | None = None, traced: bool = False, program: Program | None = None, **options: Any
@@ -170,10 +170,12 @@ class Problem:
 
     # --- parameters ---
 
-    def _candidates(self, wrt: Sequence[str] | str | None) -> dict[str, Any]:
+    def _candidates(self, wrt: Sequence[str] | str | None, gradients: Mapping[str, Any]) -> dict[str, Any]:
         """All values by which one could differentiate: arrays of numbers among the arguments, by name."""
         named = dict(zip(self.names, self.arguments, strict=False))
         owner = getattr(self.f, "__self__", None)
+        if wrt is None and hasattr(owner, "__dict__"):
+            wrt = _attributes(owner, named, gradients)
         if wrt is not None:
             wrt = [wrt] if isinstance(wrt, str) else list(wrt)
             for name in wrt:
@@ -212,6 +214,17 @@ class Problem:
             if record.name == name:
                 return record.value
         raise GradientError(f"verify: gradients= names {name!r}, which is neither an argument nor assigned")
+
+
+def _attributes(owner: Any, arguments: Mapping[str, Any], gradients: Mapping[str, Any]) -> list[str] | None:
+    """The parameters that a method's object holds, where a dict of gradients speaks of them by name, and they fit."""
+    if all(_by_name(key, arguments) is not None for key in gradients):
+        return None
+    held = {f"self.{name}": v for name, v in vars(owner).items() if isinstance(v, (np.ndarray, float, dict, list))}
+    own = {name + path: v for name, value in held.items() for path, v in _flat(value).items() if _is_number(v)}
+    named = {key: _by_name(key, own) for key in gradients}
+    fit = all(name is not None and np.shape(gradients[key]) == np.shape(own[name]) for key, name in named.items())
+    return [name for name in named.values() if name is not None] if fit else None
 
 
 def _argument_names(f: Callable[..., Any], arguments: Sequence[Any]) -> list[str]:

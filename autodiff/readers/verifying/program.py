@@ -235,10 +235,8 @@ class Run:
         if type(value) is float:
             return value * float(1 + unit * rng.choice((-1, 1)))
         factor = 1 + unit * rng.choice((-1, 1), value.shape)
-        if isinstance(value, Tensor):
-            return value * factor
         factor = factor.astype(value.dtype)
-        if isinstance(value, np.ndarray) and value.flags.writeable:
+        if value.ndim and (isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.flags.writeable)):
             value *= factor
             return value
         return value * factor

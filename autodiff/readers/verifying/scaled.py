@@ -76,14 +76,18 @@ def _scales(problem: Problem, look: Look, statement: Statement, text: str, facto
     return outcome.error is None and math.isclose(number(outcome.loss), factor * before, rel_tol=EXACTLY)
 
 
-def scaled_terms(problem: Problem, looks: Sequence[Look]) -> Iterator[tuple[Statement, float]]:
-    """The terms of the loss that have a factor c, at all points, in that for which the gradients are right."""
+def scaled_terms(problem: Problem, looks: Sequence[Look]) -> Iterator[tuple[Statement, float, bool]]:
+    """The terms of the loss that have a factor c, at all points, in that for which the gradients are right.
+
+    And whether it is a penalty: its gradients are multiples of the parameters.
+    """
     numbers = dict.fromkeys(r.statement for r in looks[0].traced.run.records if _is_term(r, looks[0]))
     for term in reversed(numbers):
-        factors = {_factor_of_term(look, term) for look in looks if look.wrong}
-        first = factors.pop()
-        if first is not None and all(f is not None and math.isclose(f, first, rel_tol=1e-6) for f in factors):
-            yield problem.program.statements[term], first
+        parts = [(look, _part(look, term)) for look in looks if look.wrong]
+        first, *others = [_factor_of(look, part) for look, part in parts]
+        if first is not None and all(f is not None and math.isclose(f, first, rel_tol=1e-6) for f in others):
+            pairs = ((part[name], look.point[name]) for look, part in parts for name in part if np.any(part[name]))
+            yield problem.program.statements[term], first, all(ratio(g, w) is not None for g, w in pairs)
 
 
 def _is_term(record: Record, look: Look) -> bool:
@@ -92,8 +96,8 @@ def _is_term(record: Record, look: Look) -> bool:
     return isinstance(node, Node) and node.shape == () and node in look.adjoints and record.occurrence > 0
 
 
-def _factor_of_term(look: Look, number: int) -> float | None:
-    """The factor c with gradient by hand = true gradient + (c - 1) * that of the statement's values."""
+def _part(look: Look, number: int) -> dict[str, Any]:
+    """What a term adds to the gradients."""
     nodes = {r.value for r in look.traced.run.records if r.statement == number and _is_term(r, look)}
     leaves = {source(x): x.variable.name for x in look.forward if x.is_leaf and x.variable}
     part = {name: np.zeros(np.shape(true)) for name, true in look.true.items()}
@@ -101,6 +105,11 @@ def _factor_of_term(look: Look, number: int) -> float | None:
         found: Any = pull(node, look.adjoints[node], set(leaves))
         for leaf, value in found.items():
             part[leaves[leaf]] = part[leaves[leaf]] + value
+    return part
+
+
+def _factor_of(look: Look, part: Mapping[str, Any]) -> float | None:
+    """The factor c with gradient by hand = true gradient + (c - 1) * a part of it."""
     if any(np.shape(look.hand[name]) != np.shape(true) for name, true in look.true.items()):
         return None
     off = np.concatenate([np.ravel(look.hand[name] - true) for name, true in look.true.items()])
@@ -124,5 +133,6 @@ def _scaled(text: str, factor: float, sizes: Mapping[int, str]) -> Iterator[str]
             yield line.replaced(node, f"{line.of(node.value)}.{SUMS[node.attr]}")
     for operator, size in (("*", factor), ("/", 1 / factor)):
         if size > 1 and math.isclose(size, round(size)):
-            yield f"{product(text)} {operator} {sizes.get(round(size), round(size))}"
-            yield f"{product(text)} {operator} {round(size)}"
+            count = sizes.get(round(size), f"{round(size)}")
+            for number in (count, f"{round(size)}") if round(size) > 2 else ("2", count):  # 2 is no number of samples
+                yield f"{product(text)} {operator} {number}"

@@ -55,7 +55,7 @@ def verify(
     step : callable
         Plain NumPy code, unchanged. `step(*arguments)` returns `(loss, gradients)`; with `by_hand`, it returns the loss
         and `by_hand(*arguments)` the gradients. Gradients are an array, a tuple or list in the order of the arguments,
-        or a dict by their names. A loss that is no scalar is summed.
+        or a dict by their names, or those of arrays that a method's object holds. A loss that is no scalar is summed.
     wrt : names of the arguments that the gradients belong to, where not all.
     loss, gradients : for code that keeps them in local names or attributes: the name of the loss, and for each
         parameter (`"self.W1"`) the name of its gradient (`"w1_grad"`).
@@ -311,12 +311,25 @@ class _Examination:
         if unclear and len(trail.look.wrong) == len(trail.look.true):
             mistakes = [self._of_softmax(mistakes[0])]
         cause = self._program_cause() or (mistakes[0].cause if named else None) if mistakes else None
-        if cause:  # which is one mistake, whatever it makes wrong
-            edit = Doctor(self.problem, self.looks, self.deadline).unsharing()
-            fix = edit.text if edit is not None else None
-            mistakes = [replace(mistakes[0], cause=cause, fix=fix, meaning="", wrong=tuple(trail.look.wrong))]
-            blamed = {s.number for m in mistakes if (s := m.statement)}
+        shared = cause or (self._changes() and not any(mistake.fix for mistake in mistakes))
+        if shared and (one := self._of_program(mistakes, cause)):
+            return [one], {one.statement.number} if one.statement else set()
         return mistakes or [Mistake(name, None, wrong=(name,)) for name in wrong[:1]], blamed
+
+    def _of_program(self, mistakes: Sequence[Mistake], cause: str | None) -> Mistake | None:
+        """One mistake of the program, whatever it makes wrong: an array that is shared."""
+        edit = Doctor(self.problem, self.looks, self.deadline).unsharing()
+        wrong = tuple(self.looks[0].wrong)
+        if cause:
+            return replace(mistakes[0], cause=cause, fix=edit.text if edit else None, meaning="", wrong=wrong)
+        if edit is None:
+            return None
+        return Mistake(edit.statement.name, edit.statement, cause="input-mutated", fix=edit.text, wrong=wrong)
+
+    def _changes(self) -> bool:
+        """Whether arguments are written to."""
+        plain = self.looks[0].plain
+        return bool(plain.run.changing or plain.changed or self.problem.first.changed)
 
     def _at_once(self, trail: Trail, several: Sequence[Healing]) -> tuple[list[Mistake], set[int]] | None:
         """The one mistake that several wrong steps come from: of a function that they call, or of the loss."""
@@ -387,8 +400,7 @@ class _Examination:
                 outcome = self.problem.run(look.point, copies=True, record=False)
                 if outcome.error is not None or not all(agrees(look, n, outcome.gradients[n]) for n in look.true):
                     return None
-        changing = self.looks[0].plain.run.changing or self.looks[0].plain.changed
-        return "input-mutated" if changing else "aliasing"
+        return "input-mutated" if self._changes() else "aliasing"
 
     def _return_of(self, function: str) -> Statement | None:
         """The last `return` of a function."""
