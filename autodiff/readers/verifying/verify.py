@@ -31,7 +31,8 @@ from .targets import Healing
 from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, number, points, rounding, start
 from .witness import Witness, heard
 
-BUDGET = 2.5  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
+BUDGET = 5.0  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
+LARGE = 10_000  # weights, of which a run takes long: half of that
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
 KNOWN = 1e-3  # of a gradient: what is known less well is like many others
 CLEAR = 1e5  # roundings of a gradient
@@ -214,7 +215,8 @@ class _Examination:
     def _wrong(self) -> Findings:
         """What is wrong, and each step."""
         self.progress.phase("step by step")
-        self.deadline = time.thread_time() + BUDGET
+        large = sum(np.size(value) for value in self.problem.parameters.values()) > LARGE
+        self.deadline = time.thread_time() + BUDGET / (1 + large)
         if names := sorted(self.looks[0].plain.run.returning_globals):
             wrong = tuple(sorted({n for look in self.looks for n in look.wrong}))
             statement = self._return_of(names[0])
