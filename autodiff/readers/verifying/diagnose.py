@@ -116,7 +116,7 @@ class Doctor:
             cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
         )
         cause = cause or presumed(trail, healing, self.looks)
-        if cause == "wrong-local-derivative" and is_of_loss(trail, healing, self.looks):
+        if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and is_of_loss(trail, healing, self.looks):
             cause = "wrong-loss-derivative"
         return proven, cause
 
@@ -512,7 +512,7 @@ def _agreed(edits: Sequence[Edit]) -> str | None:
     changes = [_change(edit.statement.source, edit.text)[0] for edit in edits]
     near = [edit for edit, change in zip(edits, changes, strict=True) if change <= min(changes) + NEAR]
     named = list(dict.fromkeys(edit.cause for edit in near if edit.cause is not None))
-    nearest = {edit.cause for edit, change in zip(edits, changes, strict=True) if change == min(changes)}
-    if len(named) == 1:
-        return named[0]
-    return next((c for c in PRECEDENCE if c in named), nearest.pop() if len(nearest) == 1 else None)
+    nearest = {edit.cause for edit, change in zip(edits, changes, strict=True) if change == min(changes)} - {None}
+    if len(named) == 1 or len(nearest) == 1:
+        return named[0] if len(named) == 1 else nearest.pop()
+    return next((cause for cause in PRECEDENCE if cause in named), None)

@@ -197,10 +197,12 @@ class Bench:
                 factor = ratio(target, own)
                 if factor is not None:
                     wanted = value * factor
-                else:  # entry by entry
+                else:  # entry by entry, in whatever shape
                     shift = np.random.default_rng(0).uniform(1, 2, np.shape(value)) * (largest(value) or 1.0)
-                    slope = (eval(code, {**moment.space, name: value + shift}) - own) / shift
-                    wanted = value + np.divide(target - own, slope, out=np.zeros(np.shape(own)), where=slope != 0)
+                    moved, off = _in_shape_of(
+                        value, eval(code, {**moment.space, name: value + shift}) - own, target - own
+                    )
+                    wanted = value + np.divide(off * shift, moved, out=np.zeros(np.shape(value)), where=moved != 0)
                 right = self.alike(eval(code, {**moment.space, name: wanted}), target)
             except Exception:
                 return None
@@ -250,7 +252,10 @@ class Bench:
         """The text, with a name for what is written to where that has none."""
         if self.base.isidentifier():
             return text
-        return text.replace(self.base, BASE, 1) if text.startswith(self.base) else text
+        for base in (self.base, self.statement.names[0]):  # as Python writes it, and as the user does
+            if text.startswith(base) and (base == self.base or self.base == self.name):
+                return text.replace(base, BASE, 1)
+        return text
 
 
 def _evaluated(text: str, space: dict[str, Any]) -> Any:
@@ -262,6 +267,12 @@ def _evaluated(text: str, space: dict[str, Any]) -> Any:
 
 BASE = "__base__"
 ADDING = ("+=", "-=")
+
+
+def _in_shape_of(value: Any, *arrays: Any) -> list[Any]:
+    """Arrays that have the entries of a value in another shape, in its own."""
+    turned = np.shape(arrays[0]) == np.shape(value)[::-1] != np.shape(value)
+    return [np.reshape(array.T if turned else array, np.shape(value)) for array in arrays]
 
 
 def _flat(value: Any) -> list[Any]:

@@ -56,6 +56,8 @@ def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 
 
 def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
+    if isinstance(value, int) and isinstance(other, int):
+        return "ratio"  # of two counts
     counted = isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant)
     if counted and new.startswith(f"{line.of(node.value)}["):
         return _shift(line.of(node.slice))
@@ -88,7 +90,7 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
     return _instead_of_delta(value, other, scope) if delta else "wrong-tensor-in-weight-gradient"
 
 
-def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str | None:
+def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str:
     """Which mistake a gradient is of that was made of another derivative than the one it should be made of."""
     for applied in scope.applied:
         if np.shape(value) == np.shape(wanted) == applied.slope.shape:
@@ -96,10 +98,7 @@ def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str | None:
                 return "missing-activation-derivative"
             if same(value, wanted * applied.slope):
                 return "activation-derivative-twice"
-    mine, right = scope.delta_of(value), scope.delta_of(wanted)
-    if mine is not None and right is not None:
-        return "skipped-layer" if mine > right else None
-    return "wrong-tensor-in-weight-gradient" if mine is None else None
+    return "wrong-tensor-in-weight-gradient"
 
 
 def _is_penalty(line: Line, node: Any) -> bool:

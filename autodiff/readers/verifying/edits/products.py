@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 
 from ..scope import Scope
-from .line import REDUCTIONS, Candidate, Line, called, evaluated, is_matrix, is_numpy, operands, product, tight
+from .line import (
+    REDUCTIONS,
+    Candidate,
+    Line,
+    called,
+    evaluated,
+    is_matrix,
+    is_numpy,
+    is_target,
+    operands,
+    product,
+    tight,
+)
 from .signs import dropped
 
 AXES = (0, 1, -1, (0, 1), None)
@@ -98,7 +110,8 @@ def multiplied(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 for a, b in ((text, f"{name}.T"), (f"{name}.T", text), (text, name), (name, text)):
                     yield Candidate(line.replaced(node, f"np.dot({a}, {b})"), "missing-weight-factor")
             if name != text:
-                cause = "missing-target" if scope.is_compared(value) else None
+                is_one = scope.is_compared(value) and any(map(is_target, scope.words(name)))
+                cause = "missing-target" if is_one else None
                 yield Candidate(line.replaced(node, f"{product(text)} * {name}"), cause)
                 yield Candidate(line.replaced(node, f"{product(text)} / {name}"), None)
         if np.ndim(evaluated(text, scope)) == 0:

@@ -81,7 +81,8 @@ def dropped(line: Line, factor: Any, scope: Scope) -> str | None:
         return "factor-half" if (number == 2.0) == divided else "factor-2"
     if number == int(number) and int(number) in scope.sizes:
         return f"size:{int(number)}{'/' if divided else '*'}"
-    return "sign" if number == -1 else "factor-const"
+    of_term = bool(line.terms) and isinstance(factor, ast.Constant)  # of a formula, rather than of the whole
+    return "sign" if number == -1 else None if of_term else "factor-const"
 
 
 def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
@@ -133,10 +134,12 @@ def counts(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """N - 1 where N belongs, and the other way round; a small constant that is not added."""
     for node in line.nodes:
         value = evaluated(line.of(node), scope) if isinstance(node, (ast.Name, ast.Attribute)) else None
-        if isinstance(value, int) and value in scope.sizes:
+        if isinstance(value, int) and value in scope.sizes and not isinstance(line.parents.get(node), ast.Compare):
             yield Candidate(line.replaced(node, f"{line.of(node)} - 1"), "ddof")
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and line.of(node.right) == "1":
             count = line.of(node.left)
+            if isinstance(line.parents.get(node), ast.Compare) or line.is_index(node):
+                continue
             yield from [Candidate(line.replaced(node, count), "ddof")] * isinstance(evaluated(count, scope), int)
     for factor in line.factors:
         if factor in line.values:

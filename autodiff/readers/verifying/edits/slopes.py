@@ -95,7 +95,9 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
             ):
                 return "derivative-of-another-activation"
     if any(way.split("(")[0] == text.split("(")[0] for way in applied.own):
-        return "activation-derivative-of-wrong-layer"
+        is_mask = applied.activation.name in ("relu", "leaky")
+        of_delta = any(scope.delta_of(scope.floats[name]) is not None for name in scope.words(text) & set(scope.floats))
+        return "relu-mask-from-wrong-tensor" if is_mask and of_delta else "activation-derivative-of-wrong-layer"
     if {applied.a, applied.z} & scope.words(text):
         return "wrong-local-derivative"
     return "activation-derivative-of-wrong-layer" if is_slope(text, scope) else None

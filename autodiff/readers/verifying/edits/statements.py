@@ -13,7 +13,7 @@ import numpy as np
 from ..instrument import Patch, Source, Statement
 from ..scope import Scope
 from .edit import Edit
-from .line import Line, parsed, product, tight
+from .line import Line, evaluated, parsed, product, tight
 from .names import renamed
 from .signs import factors, literals, signs
 from .terms import masks, terms
@@ -45,10 +45,11 @@ def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
     if not _is_single(statement):
         return
     name, operator = statement.names[0], statement.kind
+    held = evaluated(name, scope)
+    again = scope.repeats or held is not None
     for other, cause in OPERATORS[operator]:
-        yield _of_statement(
-            statement, f"{name} {other} {statement.text}", cause if scope.repeats or cause == "sign" else None
-        )
+        cause = cause if again or cause == "sign" else None
+        yield _of_statement(statement, f"{name} {other} {statement.text}", cause)
     target: Any = parsed(name)
     if isinstance(target, ast.Subscript):
         whole = Line(name)
@@ -58,6 +59,7 @@ def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
         yield from _twins(statement, whole, scope)
     cause = "accumulated-twice" if operator != "=" else "forward-differs"
+    cause = "updated-weights" if scope.is_parameter(held) else cause
     yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), cause)
 
 

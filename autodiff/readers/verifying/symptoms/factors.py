@@ -37,8 +37,8 @@ def weight_not_transposed(p: Pair) -> bool:
 
 
 def missing_weight(p: Pair) -> bool:
-    """The other factor of a product is left out."""
-    return any(left_out(p, product) for product in products(p))
+    """The other factor of a product is left out, which is no mere number."""
+    return any(left_out(p, product) for product in products(p) if not product.is_data or product.other.size > 1)
 
 
 def left_out(p: Pair, product: Product) -> bool:
@@ -52,27 +52,12 @@ def left_out(p: Pair, product: Product) -> bool:
 
 def skipped(p: Pair) -> bool:
     """The derivative of a value of a later layer, with the local derivative of this one or without."""
-    if p.is_parameter:
-        return any(_is_of_later(p, product) for product in products(p))
     slopes = [1.0, *(x.slope for x in p.applied)]
-    if p.node is None or p.view.is_tail(p.node):
+    if p.node is None or p.is_parameter or p.view.is_tail(p.node):
         return False
-    if any(
-        x.is_data and x.user.primitive.name == "multiply" and ratio(p.hand, x.arriving) is not None for x in products(p)
-    ):
-        return False  # a mask is no layer
-    here = {p.node, *(x.node for x in p.applied)}
+    here = {p.node, *(x.node for x in p.applied), *p.view.along(p.node)}  # what is done entry by entry is no layer
     later = [g for n, g in p.view.adjoints.items() if n not in here and g.shape == np.shape(p.hand) and g.size > 1]
     return any(same(p.hand, p.factor * g * slope) for g in later for slope in slopes)
-
-
-def _is_of_later(p: Pair, product: Product) -> bool:
-    """Whether a gradient is made of the derivative by a value of a later layer than the one that uses the parameter."""
-    later = (
-        g for n, g in p.view.adjoints.items() if n.index > product.user.index and g.shape == product.arriving.shape
-    )
-    wrong = (p.factor * g for g in later if ratio(g, product.arriving) is None)
-    return any(same(p.hand, dot * product.slope) for g in wrong for dot in dots(g, product.other))
 
 
 def reduced_too_early(p: Pair) -> bool:
@@ -93,9 +78,12 @@ def reduced_too_early(p: Pair) -> bool:
 
 
 def wrong_activations(p: Pair) -> bool:
-    """A.T @ D, of another A than it should be."""
+    """A.T @ D, of another A than it should be, or another D."""
     return p.is_parameter and any(
-        same(p.hand, dot) for product in products(p) for m in p.view.matrices for dot in dots(product.arriving, m)
+        same(p.hand, dot)
+        for product in products(p)
+        for m in p.view.matrices
+        for dot in (*dots(product.arriving, m), *dots(p.factor * m, product.other))
     )
 
 

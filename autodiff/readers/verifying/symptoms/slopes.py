@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS
-from ..compare import same
+from ..compare import ratio, same
 from ..view import Applied
 from .pair import Pair, dots, fits, products
 
@@ -31,17 +31,17 @@ def unknown_slope(p: Pair) -> bool:
     if p.node is None or p.true.size < 2 or p.is_parameter or len(ends := p.view.of_itself(p.node)) != 1:
         return False
     arriving = p.view.adjoints.get(ends[0])
-    if any(same(p.hand, part) for _, part in p.parts):
-        return False  # it is another use that is missing
+    if any(same(p.hand, part) for _, part in p.parts) or ratio(p.hand, p.true) is not None:
+        return False  # it is another use that is missing, or a sign
     return arriving is not None and same(p.hand, p.factor * arriving) and not same(p.hand, p.true)
 
 
 def slope_twice(p: Pair) -> bool:
     """Also where a later line multiplies by it: the derivative by what the activation is of, not by its result."""
     made = [x for x in p.view.every if x.node is p.node]
-    return any(same(p.hand, p.true * x.slope) for x in (*p.applied, *made)) or _through(
-        p, lambda x: x.arriving * x.slope**2
-    )
+    tail = p.node is not None and p.view.is_tail(p.node)  # what the loss itself is made of is no activation
+    known = [x for x in (*p.applied, *made) if not tail or x.activation.name not in ("", *PARTS)]
+    return any(same(p.hand, p.true * x.slope) for x in known) or _through(p, lambda x: x.arriving * x.slope**2)
 
 
 def _through(p: Pair, changed: Callable[[Applied], Any]) -> bool:
@@ -75,7 +75,7 @@ def slope_of_another_layer(p: Pair) -> bool:
 
 def another_activation(p: Pair) -> bool:
     def factors(x: Applied) -> Iterator[Any]:
-        for activation in ACTIVATIONS:
+        for activation in ACTIVATIONS if x.activation.name not in ("", *PARTS) else ():
             if activation.name not in (x.activation.name, "square") and not same(activation.slope(x.z) * 1.0, x.a):
                 yield activation.slope(x.z) * 1.0
                 if activation.name not in ("silu", "exp"):
