@@ -47,6 +47,7 @@ class Bench:
     def __init__(self, problem: Problem, trail: Trail, healing: Healing) -> None:
         self.statement: Statement = problem.program.statements[healing.statement]
         self.wanted: dict[Any, Any] = {place[1:]: value for place, value in healing.values.items()}
+        self.alone: bool = healing.mended >= set(trail.look.wrong)  # nothing else is wrong
         self.tolerance: float = max(1e-9, 1e3 * rounding(trail.look.plain))
         target = _target(self.statement)
         self.name: str = ast.unparse(target) if target is not None else ""
@@ -225,7 +226,7 @@ class Bench:
             after = self._left(code, moment, drift, others)
             drift = _less(after, moment.after)
             healed = {-moment.occurrence, moment.occurrence * (self.statement.kind == "=")} & known
-            if healed or following is None or not following.goes_on:
+            if healed or (self.alone and (following is None or not following.goes_on)):
                 if not all(self.alike(a, b) for a, b in self._held(after, moment)):
                     return False
                 drift = None

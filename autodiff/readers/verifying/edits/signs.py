@@ -77,12 +77,13 @@ def dropped(line: Line, factor: Any, scope: Scope) -> str | None:
     if value is None or np.size(value) != 1:
         return "activation-derivative-twice" if value is not None and role_of(value, scope) else None
     number, divided = float(np.ravel(value)[0]), line.is_divisor(factor)
+    if line.terms and isinstance(factor, ast.Constant) and number != -1:
+        return None  # of a formula, rather than of the whole
     if number in (2.0, 0.5):
         return "factor-half" if (number == 2.0) == divided else "factor-2"
     if number == int(number) and int(number) in scope.sizes:
         return f"size:{int(number)}{'/' if divided else '*'}"
-    of_term = bool(line.terms) and isinstance(factor, ast.Constant)  # of a formula, rather than of the whole
-    return "sign" if number == -1 else None if of_term else "factor-const"
+    return "sign" if number == -1 else "factor-const"
 
 
 def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:

@@ -55,7 +55,8 @@ def skipped(p: Pair) -> bool:
     slopes = [1.0, *(x.slope for x in p.applied)]
     if p.node is None or p.is_parameter or p.view.is_tail(p.node):
         return False
-    here = {p.node, *(x.node for x in p.applied), *p.view.along(p.node)}  # what is done entry by entry is no layer
+    entrywise = {*p.view.users[p.node], *p.view.along(p.node)}  # which is no layer
+    here = {p.node, *(x.node for x in p.applied), *entrywise}
     later = [g for n, g in p.view.adjoints.items() if n not in here and g.shape == np.shape(p.hand) and g.size > 1]
     return any(same(p.hand, p.factor * g * slope) for g in later for slope in slopes)
 
