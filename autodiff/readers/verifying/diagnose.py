@@ -263,18 +263,18 @@ class Doctor:
         most = max((count for _, count in found), default=0)
         return [edit for edit, count in found if count == most], most
 
-    def anywhere(self, trail: Trail, wrong: Sequence[str], known: Sequence[Patch]) -> Diagnosis | None:
+    def anywhere(self, trail: Trail) -> Diagnosis | None:
         """The line that mends everything, whichever step it is: found by running the program with each edit."""
         self.deadline = max(self.deadline, time.thread_time() + AT_LEAST)
         benches: list[tuple[Healing, Bench]] = []
         for statement, records in trail.steps.items():
             values = {records[-1].place: records[-1].value}
-            healing = Healing(statement, Target(tuple(values.values()), ("",)), values, frozenset(wrong))
+            healing = Healing(statement, Target(tuple(values.values()), ("",)), values, frozenset(trail.look.wrong))
             benches.append((healing, Bench(self.problem, trail, healing)))
         for kinds in (self._written_otherwise, self._around):
             found: list[tuple[Healing, Edit]] = []
             for healing, bench in benches:
-                edits, count = self._proven(healing, kinds(bench, self._scope(trail, healing, bench)), known)
+                edits, count = self._proven(healing, kinds(bench, self._scope(trail, healing, bench)), ())
                 found += [(healing, edit) for edit in edits if count == self.all]
             if found:
                 healing, edit = min(found, key=lambda one: _change(one[1].statement.source, one[1].text))

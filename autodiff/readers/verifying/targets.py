@@ -216,7 +216,11 @@ class Targets:
         for (node, consumer), value in self.uses.items():
             if consumer in self.places:
                 operand = next(i for i, x in enumerate(consumer.inputs) if x is node)
-                by_group[self.places[consumer], operand].append((consumer.index, node, value))
+                for place in {
+                    self.places[consumer],
+                    self.places[consumer][-2:],
+                }:  # by a function, wherever it is called
+                    by_group[place, operand].append((consumer.index, node, value))
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
             for chosen in alignments(found, len(shapes)):

@@ -303,9 +303,8 @@ class _Examination:
                     edits.append(diagnosis.edit.patch)
         if not any(mistake.fix for mistake in found.values()) and len(found) < 2:
             doctor = Doctor(self.problem, self.looks, self.deadline)
-            if diagnosis := doctor.anywhere(trail, trail.look.wrong, ()):
-                found = {0: self._mistake(trail, diagnosis)}
-                blamed = {diagnosis.healing.statement}
+            if diagnosis := doctor.anywhere(trail):
+                return [self._mistake(trail, diagnosis)], {diagnosis.healing.statement}
         independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
         mistakes = [found[position] for position in (sorted(found) if independent else found)]
         named = {mistake.cause for mistake in mistakes} <= {"input-mutated", "aliasing"} and len(mistakes) > 1
@@ -334,7 +333,7 @@ class _Examination:
         return bool(plain.run.changing or plain.changed or self.problem.first.changed)
 
     def _at_once(self, trail: Trail, several: Sequence[Healing]) -> tuple[list[Mistake], set[int]] | None:
-        """The one mistake that several wrong steps come from: of a function that they call, or of the loss."""
+        """The one mistake behind several wrong steps: of a function that they call, of the loss, or of a loop."""
         doctor = Doctor(self.problem, self.looks, self.deadline)
         if diagnosis := doctor.at_once(trail, several):
             trail.healed = {place: value for healing in several for place, value in healing.values.items()}
@@ -342,6 +341,8 @@ class _Examination:
         if edit := doctor.of_loss():
             statement, wrong = edit.statement, tuple(trail.look.wrong)
             return [Mistake(statement.name, statement, "", edit.cause, "", edit.text, wrong=wrong)], set()
+        if len(several) > 1 and (diagnosis := doctor.anywhere(trail)):
+            return [self._mistake(trail, diagnosis)], {diagnosis.healing.statement}
         return None
 
     def _located(self, trail: Trail, wrong: Sequence[str]) -> list[list[Healing]]:
