@@ -33,6 +33,7 @@ from .targets import Healing, Target
 from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
+FEW_PROVEN = 3  # of them, even where there is no time left
 MOST_ITEMS = 40  # items of lists that may be meant
 NEAR = 4  # words and signs more than the least that an edit has to change
 MOST_RUN = 30  # edits that are tried by running the program
@@ -255,8 +256,8 @@ class Doctor:
     def _proven(self, healing: Healing, edits: Iterable[Edit], known: Sequence[Patch]) -> tuple[list[Edit], int]:
         """Those that are right at all points, the ones that mend most, and how many gradients are right then."""
         found: list[tuple[Edit, int]] = []
-        for edit in edits:
-            if time.thread_time() > self.deadline:
+        for i, edit in enumerate(edits):
+            if time.thread_time() > self.deadline and i >= FEW_PROVEN:  # what was found is not lost
                 break
             if mended := self.mended(healing.mended, [*known, edit.patch]):
                 found.append((edit, mended))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...derivative import pull
+from ...derivative import pull, unbroadcast
 from ...graph import Graph, Node
 from .alignments import alignments
 from .problem import Problem
@@ -249,7 +249,7 @@ class Targets:
             if consumer.is_leaf or consumer not in self.look.adjoints or consumer.saved is None:
                 continue
             for x, gx in consumer.rule.pull(consumer, consumer.saved, self.look.adjoints[consumer]):
-                gx = np.asarray(gx)
+                gx = np.asarray(unbroadcast(gx, x.shape))
                 if gx.shape == x.shape:
                     parts[x, consumer] = parts[x, consumer] + gx if (x, consumer) in parts else gx
                     count[x] += 1
