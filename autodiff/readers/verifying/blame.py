@@ -42,15 +42,28 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
     healing gives to this; and where yet another step makes something right of it.
     """
     own = [node for node, factor in trail.meanings(healing.statement) if factor in trail.conventions]
+    later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
+    if _was_right(trail, healing, later):
+        return True
     if not own or trail.repeats(healing.statement):
         return False
-    later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
     wished = [node for node in healing.target.nodes[:1] if isinstance(node, Node)]
     return (
         any(trail.is_made_of(h.target.nodes[0], node) for h in later for node in own)
         or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
         or _turned_right(trail, healing.statement)
     )
+
+
+def _was_right(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
+    """Whether a step of a loop is right when it first runs, and wrong only after a later one went wrong."""
+    _, _, path = next(iter(healing.values))
+    first, *again = [record for record in trail.steps[healing.statement] if record.path == path]
+    if not again:
+        return False
+    until = trail.position[again[0].place]
+    between = [h.target.nodes[0] for h in later if h.order < until]
+    return any(trail.is_made_of(made, node) for node in trail.meanings_of(first) for made in between)
 
 
 def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
@@ -65,7 +78,7 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
                 wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)
                 if target.kind != "value" and not wanted:
                     now = [values.get(record.place) for record in records]
-                    if telling_factor(now, target.values) is not None:
+                    if telling_factor(now, target.values) in trail.conventions:
                         return True
     return False
 

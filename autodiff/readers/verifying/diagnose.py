@@ -429,7 +429,8 @@ def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: b
     if nearest == "missing-target":
         return cause in ("forward-differs", "missing-branch")
     if nearest in ("off-by-one-index", "off-by-one-time"):
-        return cause in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta")
+        of_layer = "activation-derivative-of-wrong-layer" if nearest == "off-by-one-time" else None
+        return cause in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta", of_layer)
     passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
     return final and nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
 
@@ -466,7 +467,9 @@ class _Names:
         if self.factor is None and cause.startswith(("factor", "size", "ratio")) and self._regularises(text):
             return "regulariser-scale"
         if self.factor is not None and (
-            cause.startswith(("factor", "size", "ratio", "mean", "sum")) or cause == "sign"
+            cause.startswith(("factor", "size", "ratio", "mean", "sum"))
+            or cause == "sign"
+            or (cause == "wrong-local-derivative" and self.shape not in ((), (1,)))
         ):
             return self.factor_name
         if cause.startswith(("size", "ratio", "mean", "sum")):

@@ -44,10 +44,10 @@ class Healer:
     def heal(self, wrong: Sequence[str]) -> list[Healing]:
         """Healings that mend as many of the wrong gradients as one can, and break none."""
         right = [name for name in self.look.true if name not in wrong]
+        telling = [name for name in right if not self.look.agreement[name].vanishes]  # 0 is any factor times 0
         relevant = self.trail.relevant(wrong)
-        attested = {1.0}.union(*(self._factors(k) for k in self.trail.relevant(right) if k not in relevant))
-        behind = {*self.trail.relevant(right), *self._behind_pieces()}
-        self.trail.conventions = {1.0}.union(*(self._inner_factors(k) for k in behind))
+        attested = {1.0}.union(*(self._factors(k) for k in self.trail.relevant(telling) if k not in relevant))
+        self.trail.conventions = self._conventions(telling)
         if len(wrong) > 1:
             found = self._search(relevant, attested, wrong, [wrong], (time.thread_time() + self.trail.deadline) / 2)
             if any(len(healing.mended) == len(wrong) for healing in found):
@@ -210,22 +210,22 @@ class Healer:
         """The constant factors between a statement's values and true derivatives."""
         return {factor for factor in _agreed_on(self.trail.meanings(statement)) if factor != 1.0 and abs(factor) > 1e-6}
 
-    def _behind_pieces(self) -> list[int]:
-        """The steps from which a right derivative by a part of a parameter was computed."""
-        pieces = [
-            record.place
-            for k, records in self.trail.steps.items()
-            for record in records
-            if any(factor == 1.0 and is_piece(node) for node, factor in self.trail.meanings(k))
-        ]
+    def _behind_pieces(self) -> set[Place]:
+        """The places of the values from which a right derivative by a part of a parameter was computed."""
+        told = (one for k in self.trail.steps for one in self.trail.told(k))
+        pieces = [place for one in told if one.factor == 1.0 and is_piece(one.node) for place in one.places]
         nodes = set(Graph([self.trail.nodes[place] for place in pieces if place in self.trail.nodes]).nodes)
-        return [
-            k for k, records in self.trail.steps.items() if any(self.trail.nodes.get(r.place) in nodes for r in records)
-        ]
+        made = (record.place for records in self.trail.steps.values() for record in records)
+        return {place for place in made if self.trail.nodes.get(place) in nodes}
 
-    def _inner_factors(self, statement: int) -> set[float]:
-        """Those of a step on the way, not of a gradient itself."""
-        return _agreed_on([found for found in self.trail.meanings(statement) if not is_piece(found[0])])
+    def _conventions(self, right: Sequence[str]) -> set[float]:
+        """The factors that steps carry on the way to right gradients; 1, unless all of them carry another."""
+        behind = self.trail.places_behind(right) | self._behind_pieces()
+        found: set[float] = set()
+        for k in self.trail.steps:
+            told = (one for one in self.trail.told(k) if one.places <= behind)
+            found |= _agreed_on([(one.node, one.factor) for one in told if not is_piece(one.node)])
+        return found if found and not any(abs(factor) == 1.0 for factor in found) else found | {1.0}
 
 
 def _agreed_on(meanings: Sequence[tuple[Any, float]]) -> set[float]:

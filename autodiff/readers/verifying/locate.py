@@ -13,7 +13,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,14 @@ from .view import Applied, View, is_piece
 ACTIVATION = 6  # operations that one may be written in
 
 
+class Told(NamedTuple):
+    """That values of a statement are derivatives by values of a loop, of which `node` is the first."""
+
+    node: Node
+    factor: float
+    places: frozenset[Place]
+
+
 @dataclass(eq=False)
 class Trail:
     """The steps of a derivation at a point, and the graph's values to compare them with."""
@@ -43,7 +51,7 @@ class Trail:
     healed: Values = field(default_factory=dict)
     deadline: float = 0.0
     conventions: set[float] = field(default_factory=lambda: {1.0})  # factors that steps behind right gradients carry
-    _meanings: dict[int, list[tuple[Node, float]]] = field(default_factory=dict[int, list[tuple[Node, float]]])
+    _told: dict[int, list[Told]] = field(default_factory=dict[int, list[Told]])
     _behind: dict[str, set[Place] | None] = field(default_factory=dict[str, set[Place] | None])
     _repeats: dict[int, bool] = field(default_factory=dict[int, bool])
     _views: list[View] = field(default_factory=list[View])
@@ -173,15 +181,20 @@ class Trail:
             self._behind[name] = places
         return self._behind[name]
 
-    def relevant(self, wrong: Iterable[str]) -> list[int]:
-        """The statements of the derivation behind wrong gradients, in the order in which they first run."""
+    def places_behind(self, names: Iterable[str]) -> set[Place]:
+        """The places of the values from which gradients were computed, and of what was written over there."""
         places: set[Place] = set()
-        for name in wrong:
+        for name in names:
             behind = self.behind(name)
             if behind is None:
                 places |= set(self.position)
             else:
                 places |= {(k, abs(n), path) for k, n, path in behind} | {(k, -abs(n), path) for k, n, path in behind}
+        return places
+
+    def relevant(self, wrong: Iterable[str]) -> list[int]:
+        """The statements of the derivation behind wrong gradients, in the order in which they first run."""
+        places = self.places_behind(wrong)
         found = [k for k, records in self.steps.items() if any(r.place in places for r in records)]
         return sorted(found, key=lambda k: self.position[self.steps[k][0].place])
 
@@ -277,15 +290,29 @@ class Trail:
         """Whether a gradient is the true one."""
         return agrees(self.look, name, hand)
 
-    def meanings(self, statement: int) -> list[tuple[Node, float]]:
-        """The values whose derivatives a statement's values are, each but for a constant factor."""
-        if statement not in self._meanings:
+    def told(self, statement: int) -> list[Told]:
+        """The values whose derivatives some of a statement's values are, each but for a constant factor."""
+        if statement not in self._told:
             pairs = (
-                (t.nodes[0], [r.value for r in records], t.values) for records, t in self.targets.derivatives(statement)
+                (records, target, [r.value for r in records]) for records, target in self.targets.derivatives(statement)
             )
-            factors = ((node, telling_factor(own, values)) for node, own, values in pairs)
-            self._meanings[statement] = [(node, factor) for node, factor in factors if factor is not None]
-        return self._meanings[statement]
+            factors = ((records, target, telling_factor(own, target.values)) for records, target, own in pairs)
+            self._told[statement] = [
+                Told(target.nodes[0], factor, frozenset(record.place for record in records))
+                for records, target, factor in factors
+                if factor is not None
+            ]
+        return self._told[statement]
+
+    def meanings(self, statement: int) -> list[tuple[Node, float]]:
+        """The same, without where."""
+        return [(told.node, told.factor) for told in self.told(statement)]
+
+    def meanings_of(self, record: Record) -> list[Node]:
+        """The values whose derivatives one value of a step is, but for a convention's factor."""
+        same_shape = ((node, g) for node, g in self.look.adjoints.items() if g.shape == np.shape(record.value))
+        factors = ((node, telling_factor([record.value], [g])) for node, g in same_shape)
+        return [node for node, factor in factors if factor is not None and factor in self.conventions]
 
     def is_made_of(self, later: Node | str, node: Node) -> bool:
         """Whether a derivative is made of another in one step: back through an operation, or an activation's."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compare import same
 from ..scope import Scope
-from .line import PLAIN, Candidate, Line, called, evaluated, is_numpy
+from .line import PLAIN, Candidate, Line, called, evaluated, is_numpy, parsed
 
 MOST = 16  # values in a row of which two are exchanged
 
@@ -92,11 +92,11 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
 
 def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str:
     """Which mistake a gradient is of that was made of another derivative than the one it should be made of."""
-    for applied in scope.applied:
-        if np.shape(value) == np.shape(wanted) == applied.slope.shape:
-            if same(value * applied.slope, wanted):
+    for slope in (*scope.slopes, *(applied.slope for applied in scope.applied)):
+        if np.shape(value) == np.shape(wanted) == slope.shape:
+            if same(value * slope, wanted):
                 return "missing-activation-derivative"
-            if same(value, wanted * applied.slope):
+            if same(value, wanted * slope):
                 return "activation-derivative-twice"
     return "wrong-tensor-in-weight-gradient"
 
@@ -126,6 +126,8 @@ def _near(a: Any, b: Any) -> bool:
 
 
 def _form_cause(old: str, new: str, scope: Scope) -> str | None:
+    if shift := shift_between(old, new):
+        return shift
     for applied in scope.applied:
         if (old, new) == (applied.z, applied.a):
             return "output-form-on-preactivation"
@@ -180,6 +182,15 @@ def _neighbours(node: Any, text: str) -> list[str]:
 def _plain(index: str) -> str:
     """`t` of `t - 1`."""
     return re.sub(r"\s*[+-]\s*1$", "", index)
+
+
+def shift_between(old: str, new: str) -> str | None:
+    """What is wrong where one item of a list stands for another."""
+    trees = [parsed(old), parsed(new)]
+    if not all(isinstance(tree, ast.Subscript) for tree in trees):
+        return None
+    (base, index), (other, _) = [(ast.unparse(tree.value), ast.unparse(tree.slice)) for tree in trees]  # type: ignore[union-attr]
+    return _shift(index) if base == other else None
 
 
 def _shift(index: str) -> str:
