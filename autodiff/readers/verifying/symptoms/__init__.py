@@ -176,6 +176,7 @@ def _of_slope(pairs: Sequence[Pair]) -> str | None:
     return next(found, None)
 
 
+SPREADS = ("var", "std", "sqrt", "pow", "power")  # of which there is one where values are normalised
 SLOPES = (
     "relu-mask-inverted", "activation-derivative-at-activation", "output-form-on-preactivation",
     "activation-derivative-of-wrong-layer", "derivative-of-another-activation", "relu-mask-from-wrong-tensor",
@@ -206,7 +207,8 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
     inner = {size for value in trail.problem.parameters.values() for size in np.shape(value)}
     held = [*trail.problem.arguments, *trail.look.plain.run.locals.values()]
     sizes = {size for value in (*pairs[0].view.values.values(), *held) for size in _sizes(value)}
-    if any(abs(f * (n - 1) - n) < 1e-6 for n in sizes for f in (factor, 1 / factor) if n > 2):
+    spreads = any(not u.is_leaf and u.primitive.name in SPREADS for u in trail.look.forward)
+    if spreads and any(abs(f * (n - 1) - n) < 1e-6 for n in sizes for f in (factor, 1 / factor) if n > 2):
         return "ddof"
     whole = round(factor) if factor > 1 else round(1 / factor) if factor > 0 else 0
     if whole in sizes and abs((factor if factor > 1 else 1 / factor) - whole) < 1e-6:
