@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .compare import ratio
+from .compare import ratio, same
 from .edits import Edit, after, around, candidates, instead, of_expression, rewritten, synthesized, unshared, written
-from .edits.line import Line, called, parsed, product, tight
+from .edits.line import Line, called, evaluated, parsed, product, tight
 from .edits.names import swapped
 from .edits.products import reductions
 from .edits.terms import buffers
@@ -33,6 +33,7 @@ from .targets import Healing, Target
 from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
+MOST_TERMS = 4
 FEW_PROVEN = 3  # of them, even where there is no time left
 MOST_ITEMS = 40  # items of lists that may be meant
 NEAR = 4  # words and signs more than the least that an edit has to change
@@ -117,6 +118,7 @@ class Doctor:
             cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
         )
         cause = cause or presumed(trail, healing, self.looks)
+        cause = cause or (_by_terms(bench.own, proven[0].expression, scope) if proven else None)
         if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and is_of_loss(trail, healing, self.looks):
             cause = "wrong-loss-derivative"
         return proven, cause
@@ -411,6 +413,32 @@ def _counters(statement: Statement) -> set[str]:
     """The names that the loops of a function count with."""
     loops = [node.target for node in ast.walk(statement.origin.tree) if isinstance(node, (ast.For, ast.comprehension))]
     return {node.id for target in loops for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
+    """What is wrong with a value that lacks terms of what it should be, or has some with another sign."""
+    line = Line(expression or "0")
+    terms = [evaluated(line.of(term), scope) for term in line.terms]
+    if not 1 < len(terms) <= MOST_TERMS or not np.shape(own):
+        return None
+    right, wrong = _signs(evaluated(line.text, scope), terms), _signs(own, terms)
+    if right is None or wrong is None or not any(wrong):
+        return None
+    return (
+        "missing-branch"
+        if all(w in (0, r) for w, r in zip(wrong, right, strict=True))
+        else "sign"
+        if all(wrong)
+        else None
+    )
+
+
+def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:
+    """The sign of each term in a value that is a sum of them, 0 where one is not in it."""
+    if any(np.shape(term) != np.shape(value) for term in terms):
+        return None
+    ways = itertools.product((1, -1, 0), repeat=len(terms))
+    return next((s for s in ways if same(value, sum(k * t for k, t in zip(s, terms, strict=True)))), None)
 
 
 def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:

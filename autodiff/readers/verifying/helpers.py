@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import itertools
 from collections.abc import Iterator, Mapping
 from types import FrameType, FunctionType, MethodType
@@ -54,7 +55,7 @@ def _called(bench: Bench) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     for node in ast.walk(bench.statement.expression):
         text = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        if text and text not in seen and text.count(".") <= 1:
+        if text and text not in seen:
             seen.add(text)
             function = _value(text, bench.space)
             inner = function.__func__ if isinstance(function, MethodType) else function
@@ -63,8 +64,8 @@ def _called(bench: Bench) -> Iterator[tuple[str, Any]]:
 
 
 def _value(text: str, space: Mapping[str, Any]) -> Any:
-    owner, _, name = text.rpartition(".")
-    return getattr(space.get(owner), name, None) if owner else space.get(name)
+    root, *names = text.split(".")
+    return functools.reduce(lambda owner, name: getattr(owner, name, None), names, space.get(root))
 
 
 def _scopes(
@@ -93,12 +94,14 @@ def _with(edit: Edit, text: str, function: Any, space: Mapping[str, Any]) -> dic
         made = _made(edit.statement.origin.patched([edit.patch]), inner)
     except (SyntaxError, KeyError):
         return None
-    owner, _, name = text.rpartition(".")
-    if not owner:
-        return {name: made}
-    new = copy.copy(space[owner])
-    object.__setattr__(new, name, MethodType(made, new) if isinstance(function, MethodType) else made)
-    return {owner: new}
+    while "." in text:  # the object that has the function, and what has that
+        text, _, name = text.rpartition(".")
+        new = copy.copy(_value(text, space))
+        object.__setattr__(
+            new, name, MethodType(made, new) if isinstance(made, FunctionType) and inner is not function else made
+        )
+        made = new
+    return {text: made}
 
 
 def _made(source: Source, function: FunctionType) -> FunctionType:

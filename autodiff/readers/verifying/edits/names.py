@@ -58,6 +58,9 @@ def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
     if isinstance(value, int) and isinstance(other, int):
         return "ratio"  # of two counts
+    parent = line.parents.get(node)
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div) and node is parent.right:
+        return None
     counted = isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant)
     if counted and new.startswith(f"{line.of(node.value)}["):
         return _shift(line.of(node.slice))

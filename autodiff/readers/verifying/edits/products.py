@@ -16,6 +16,7 @@ from .line import (
     Line,
     called,
     evaluated,
+    has_word,
     is_matrix,
     is_numpy,
     is_target,
@@ -24,6 +25,7 @@ from .line import (
     tight,
 )
 from .signs import dropped
+from .slopes import is_slope
 
 AXES = (0, 1, -1, (0, 1), None)
 
@@ -111,7 +113,7 @@ def multiplied(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                     yield Candidate(line.replaced(node, f"np.dot({a}, {b})"), "missing-weight-factor")
             if name != text:
                 is_one = scope.is_compared(value) and any(map(is_target, scope.words(name)))
-                cause = "missing-target" if is_one else None
+                cause = "missing-target" if is_one else _lacking(line, name, scope)
                 yield Candidate(line.replaced(node, f"{product(text)} * {name}"), cause)
                 yield Candidate(line.replaced(node, f"{product(text)} / {name}"), None)
         if np.ndim(evaluated(text, scope)) == 0:
@@ -119,6 +121,13 @@ def multiplied(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 if name != text:
                     cause = "missing-weight-factor" if scope.is_parameter(value) else None
                     yield Candidate(line.replaced(node, f"{product(text)} * {name}"), cause)
+
+
+def _lacking(line: Line, name: str, scope: Scope) -> str | None:
+    """What is wrong without a factor: an activation's derivative, or a part of a formula that speaks of it already."""
+    if is_slope(name, scope):
+        return "missing-activation-derivative"
+    return "wrong-local-derivative" if has_word(name, line.text) else None
 
 
 def reductions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
