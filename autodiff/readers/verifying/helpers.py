@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import inspect
 import itertools
 from collections.abc import Iterator, Mapping
 from types import FrameType, FunctionType, MethodType
@@ -14,7 +15,7 @@ from .compare import same
 from .edits import Candidate, Edit, candidates, instead, of_expression, written
 from .instrument import FILENAME, Source, Statement
 from .locate import Trail
-from .moments import Bench
+from .moments import Bench, Others
 from .problem import Problem
 from .scope import Scope
 from .targets import Healing
@@ -25,17 +26,15 @@ MOST = 4  # lines of a function that are tried
 def in_helpers(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Edit]:
     """The edits of functions that a statement calls with which it has the right values."""
     for text, function in _called(bench):
-        name = getattr(function, "__name__", "")
-        lines = [s for s in problem.program.statements if s.function == name and s.kind in ("=", "return")]
-        lines = [s for s in lines if s.origin.tree.name == name][-MOST:]
+        users: Any = inspect.unwrap(function.__func__ if isinstance(function, MethodType) else function)
+        lines = [s for s in problem.program.statements if s.kind in ("=", "return") and s.origin.code is users.__code__]
+        lines = [s for s in lines if s.function == users.__name__][-MOST:]
         for statement, scope in _scopes(problem, trail, healing, lines):
             found = itertools.chain(candidates(statement.text, scope, False), _slopes(trail, healing, statement, scope))
             expressions = (of_expression(statement, *candidate) for candidate in found)
             for edit in itertools.chain(instead(statement, scope), expressions):
-                others = _with(edit, text, function, bench.space)
-                if others is not None and bench.fits(
-                    of_expression(bench.statement, bench.statement.text, None), others
-                ):
+                others = _with(edit, text, users)
+                if others and bench.fits(of_expression(bench.statement, bench.statement.text, None), others):
                     yield edit
 
 
@@ -87,21 +86,34 @@ def _scopes(
             yield statement, Scope(first[statement.number], (), trail.look.point)
 
 
-def _with(edit: Edit, text: str, function: Any, space: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The variables with which a statement calls the edited function."""
-    inner: FunctionType = function.__func__ if isinstance(function, MethodType) else function
+def _with(edit: Edit, text: str, users: FunctionType) -> Others | None:
+    """The variables with which a statement calls the edited function, wherever it called the user's."""
     try:
-        made = _made(edit.statement.origin.patched([edit.patch]), inner)
+        source, functions = edit.statement.origin.patched([edit.patch]), dict[int, FunctionType]()
     except (SyntaxError, KeyError):
         return None
-    while "." in text:  # the object that has the function, and what has that
+
+    def others(space: Mapping[str, Any]) -> Mapping[str, Any]:
+        function = _value(text, space)
+        inner: Any = function.__func__ if isinstance(function, MethodType) else function
+        if inspect.unwrap(inner) is not users:
+            return {}
+        made = functions.setdefault(id(inner), _made(source, inner))
+        return _placed(made, text, function, space)
+
+    return others
+
+
+def _placed(made: FunctionType, text: str, function: Any, space: Mapping[str, Any]) -> dict[str, Any]:
+    """A function in the place of another: with copies of the objects that have it."""
+    new: Any = made
+    while "." in text:
         text, _, name = text.rpartition(".")
-        new = copy.copy(_value(text, space))
-        object.__setattr__(
-            new, name, MethodType(made, new) if isinstance(made, FunctionType) and inner is not function else made
-        )
-        made = new
-    return {text: made}
+        owner = copy.copy(_value(text, space))
+        bound = new is made and isinstance(function, MethodType)
+        object.__setattr__(owner, name, MethodType(made, owner) if bound else new)
+        new = owner
+    return {text: new}
 
 
 def _made(source: Source, function: FunctionType) -> FunctionType:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any
@@ -28,6 +28,8 @@ from .truth import largest, rounding
 
 MOST_LOOKED_AT = 40  # runs of a statement in which a value is compared
 MOST_KEPT = 600  # runs of a statement that make a total
+
+Others = Callable[[Mapping[str, Any]], Mapping[str, Any]]  # what other variables there are beside those of a moment
 
 
 @dataclass
@@ -161,24 +163,24 @@ class Bench:
         except Exception:
             return False
 
-    def fits(self, edit: Edit, others: Mapping[str, Any] | None = None) -> bool:
+    def fits(self, edit: Edit, others: Others | None = None) -> bool:
         """Whether an edited statement leaves what it should, wherever that is known; with other variables, too."""
         with np.errstate(all="ignore"):
             try:
                 if edit.expression is not None and all(occurrence > 0 for occurrence, _ in self.wanted):
-                    if self._values_fit(edit.expression, others or {}):
+                    if self._values_fit(edit.expression, others or _none):
                         return True
                     if self.statement.kind not in ADDING and self.base not in edit.expression:
                         return False
-                return bool(self.name) and self._left_fits(edit.text, others or {})
+                return bool(self.name) and self._left_fits(edit.text, others or _none)
             except Exception:
                 return False
 
-    def _values_fit(self, expression: str, others: Mapping[str, Any]) -> bool:
+    def _values_fit(self, expression: str, others: Others) -> bool:
         """Whether an expression has the values that it should have; first where it is most wrong."""
         code = compiled(expression)
         for moment in self.looked_at:
-            value = eval(code, {**moment.space, **others})
+            value = eval(code, {**moment.space, **others(moment.space)})
             for place, target in self.wanted.items():
                 if place[0] == moment.occurrence and not self.alike(_at(value, place[1]), target):
                     return False
@@ -217,7 +219,7 @@ class Bench:
         some = moments[:: -(-len(moments) // MOST_LOOKED_AT)]
         return sorted(some, key=lambda m: m.occurrence != abs(self.telling[0]))
 
-    def _left_fits(self, text: str, others: Mapping[str, Any]) -> bool:
+    def _left_fits(self, text: str, others: Others) -> bool:
         """Whether a statement leaves in the end what it should: what it adds to that passes from run to run."""
         code = compiled(self._on_base(text.strip()), "exec")
         drift: Any = None
@@ -240,10 +242,14 @@ class Bench:
             if (moment.occurrence, (i,)) in self.wanted:
                 yield pair
 
-    def _left(self, code: CodeType, moment: Moment, drift: Any, others: Mapping[str, Any]) -> Any:
+    def _left(self, code: CodeType, moment: Moment, drift: Any, others: Others) -> Any:
         """What is left after a run, where the earlier ones have left something else, too."""
         before = _plus(moment.before, drift) if moment.goes_on and drift is not None else moment.before
-        space = {**moment.space, **others, BASE: before.copy() if isinstance(before, np.ndarray) else before}
+        space = {
+            **moment.space,
+            **others(moment.space),
+            BASE: before.copy() if isinstance(before, np.ndarray) else before,
+        }
         if self.base.isidentifier() and before is not None:
             space[self.base] = space[BASE]
         exec(code, space)
@@ -257,6 +263,10 @@ class Bench:
             if text.startswith(base) and (base == self.base or self.base == self.name):
                 return text.replace(base, BASE, 1)
         return text
+
+
+def _none(space: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {}
 
 
 def _evaluated(text: str, space: dict[str, Any]) -> Any:

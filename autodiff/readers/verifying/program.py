@@ -159,11 +159,20 @@ class Run:
             if isinstance(value, FunctionType):
                 variables[name] = self.function(value) or value
             elif _is_users_object(value):
-                for method in dir(type(value)):
-                    function = getattr(type(value), method, None)
-                    if isinstance(function, FunctionType) and not method.startswith("__"):
-                        with contextlib.suppress(AttributeError):  # slots
-                            object.__setattr__(value, method, MethodType(self.function(function) or function, value))
+                self._bind(value)
+
+    def _bind(self, owner: Any, depth: int = 3) -> None:
+        """Give an object, and the objects that it has, this world's methods."""
+        own = list(vars(owner).values()) if hasattr(owner, "__dict__") else []
+        for method in dir(type(owner)):
+            function = getattr(type(owner), method, None)
+            if isinstance(function, FunctionType) and not method.startswith("__"):
+                with contextlib.suppress(AttributeError):  # slots
+                    object.__setattr__(owner, method, MethodType(self.function(function) or function, owner))
+        for item in own if depth else ():
+            for part in item if isinstance(item, (list, tuple)) else (item,):
+                if _is_users_object(part):
+                    self._bind(part, depth - 1)
 
     def looks(self, number: int) -> bool:
         """Whether the value that an augmented assignment leaves is to be seen."""
@@ -328,6 +337,7 @@ class Run:
             defaults = self.copied(function.__defaults__)
             found = FunctionType(code, self._world(function), function.__name__, defaults, closure)
             found.__kwdefaults__ = self.copied(function.__kwdefaults__)
+            found.__wrapped__ = function  # type: ignore[attr-defined]
             self._functions[function] = found
             self._kept.append(function)
         return found

@@ -99,7 +99,7 @@ def _is_term(record: Record, look: Look) -> bool:
 def _part(look: Look, number: int) -> dict[str, Any]:
     """What a term adds to the gradients."""
     nodes = {r.value for r in look.traced.run.records if r.statement == number and _is_term(r, look)}
-    leaves = {source(x): x.variable.name for x in look.forward if x.is_leaf and x.variable}
+    leaves = {source(x): x.variable.name or "" for x in look.forward if x.is_leaf and x.variable}
     part = {name: np.zeros(np.shape(true)) for name, true in look.true.items()}
     for node in nodes:
         found: Any = pull(node, look.adjoints[node], set(leaves))

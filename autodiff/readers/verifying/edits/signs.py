@@ -142,9 +142,10 @@ def counts(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             if isinstance(line.parents.get(node), ast.Compare) or line.is_index(node):
                 continue
             yield from [Candidate(line.replaced(node, count), "ddof")] * isinstance(evaluated(count, scope), int)
-    for factor in line.factors:
-        if factor in line.values:
-            yield Candidate(line.replaced(factor, f"{line.of(factor)}**2"), "wrong-local-derivative")
+    operands = [node for node in line.nodes if isinstance(line.parents.get(node), ast.BinOp)]
+    for node in operands:
+        if node in line.values or (isinstance(node, ast.Call) and len(node.args) == 1):
+            yield Candidate(line.replaced(node, f"{line.of(node)}**2"), "wrong-local-derivative")
     small = [name for name, value in scope.numbers.items() if 0 < value < 0.1 or "eps" in name.lower()]
     for node in line.values:
         for name in small:

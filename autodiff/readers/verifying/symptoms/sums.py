@@ -133,7 +133,7 @@ def penalty_elsewhere(p: Pair) -> bool:
     there = np.abs(extra) > EXACT * largest(p.true)
     if any(_is_multiple(part, value) and np.any(part[there]) for _, part in p.parts):
         return False  # it is on the right parameter, with another strength
-    return np.sum(there) > 1 and ratio(extra[there], value[there]) is not None
+    return bool(np.sum(there) > 1) and ratio(extra[there], value[there]) is not None
 
 
 def _is_multiple(part: Any, value: Any) -> bool:
