@@ -53,3 +53,12 @@ def no_leaks():
     after = global_state()
     leaked = [name for name in before if after[name] != before[name]]
     assert not leaked, f"the test changed and left behind: {', '.join(leaked)}"
+
+
+@pytest.fixture(autouse=True)
+def same_draws(request):
+    """A test draws from its file's generators as if it were the first: alone, and after whichever others."""
+    states = [(x, x.bit_generator.state) for x in vars(request.module).values() if isinstance(x, np.random.Generator)]
+    yield
+    for generator, state in states:
+        generator.bit_generator.state = state
