@@ -1,5 +1,6 @@
-"""What every test stands on: how hard hypothesis tries, which tests run, and no trace left behind."""
+"""What every test stands on: how hard hypothesis tries, which tests run and where, and no trace left behind."""
 
+import os
 import warnings
 
 import numpy as np
@@ -29,6 +30,16 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("exhaustive"):
             item.add_marker(pytest.mark.skip(reason="runs with --exhaustive"))
+
+
+def pytest_xdist_auto_num_workers(config):
+    """None where tests are named, since workers take longer to start than most files to run; else one for each core."""
+    return 0 if config.args_source is config.ArgsSource.ARGS else None
+
+
+def pytest_xdist_setupnodes():
+    """One thread of BLAS for a worker and what it starts: more would wait for the cores that other workers have."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # OpenBLAS and MKL heed it, too
 
 
 def global_state():
