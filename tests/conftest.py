@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # Everyday runs draw the same cases every time, so that a red test is the fault of the change before it.
 settings.register_profile(
@@ -22,6 +23,11 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     settings.load_profile("exhaustive" if config.getoption("--exhaustive") else "everyday")
+    if not config.getoption("--exhaustive"):
+        # Hypothesis likes to draw numbers that stand in modules of ours: in those that are imported by then, which is
+        # another matter for each worker, and for a test alone.
+        none = providers.Constants()
+        providers._get_local_constants = lambda: none
 
 
 def pytest_collection_modifyitems(config, items):
