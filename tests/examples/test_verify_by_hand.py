@@ -1,5 +1,7 @@
 """Every mistake of the notebook is found and named, and its derivation is right."""
 
+import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -46,19 +48,26 @@ def test_the_data_are_left_as_they_were(told):
     assert verify_by_hand.x.tolist() == [[3, 5], [5, 1], [10, 2]]
 
 
-def test_the_reports_are_saved_as_a_page(tmp_path, capsys):
-    verify_by_hand.main(["--plot", str(tmp_path / "new")])
-    page = (tmp_path / "new" / "verified.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """What the example prints, and the page that it saves."""
+    folder, printed = tmp_path_factory.mktemp("page") / "new", io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        verify_by_hand.main(["--plot", str(folder)])
+    return printed.getvalue(), (folder / "verified.html").read_text(encoding="utf-8")
+
+
+def test_the_reports_are_saved_as_a_page(ran):
+    printed, page = ran
     assert page.count("<h2>") == len(verify_by_hand.STORIES)
-    assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 120
+    assert max(len(line) for line in printed.splitlines()) <= 120
 
 
-def test_the_readme_shows_the_reports(capsys):
+def test_the_readme_shows_the_reports(ran):
     """But for how many digits agree, which is the machine's."""
-    verify_by_hand.main([])
+    printed, saved, _ = ran[0].partition("\nSaved ")
+    assert saved
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     shown = next(block for block in re.findall(r"```console\n(.*?)```", readme, re.DOTALL) if "∂L" in block)
-    said, shown = (
-        re.sub(r"[\d.]+(?=e-| digits)|(?<=e-)\d+", "#", text).strip() for text in (capsys.readouterr().out, shown)
-    )
+    said, shown = (re.sub(r"[\d.]+(?=e-| digits)|(?<=e-)\d+", "#", text).strip() for text in (printed, shown))
     assert said == shown, "paste what examples/verify_by_hand.py prints"
