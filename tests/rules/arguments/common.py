@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,7 @@ def listed(x: np.ndarray) -> list[np.ndarray]:
     return [read_only(row) for row in x]
 
 
+@cache
 def points_of(function: Callable[..., Any], symbol: str) -> np.ndarray:
     """Where the numbers of an argument are drawn from."""
     if function not in TABLE:
@@ -208,14 +210,14 @@ def any_axes(size: Shape) -> Strategy:
 
 def optional(**strategies: Keywords | Strategy) -> Keywords:
     """Any of these keywords, each as often as not."""
+    return lambda size: some_of(strategies, size)
 
-    @st.composite
-    def keywords(draw: Any, size: Shape) -> dict[str, Any]:
-        chosen = draw(st.integers(0, 2 ** len(strategies) - 1))
-        found = {name: at(strategy, size) for i, (name, strategy) in enumerate(strategies.items()) if chosen >> i & 1}
-        return {name: draw(strategy) for name, strategy in found.items() if not strategy.is_empty}
 
-    return keywords
+@st.composite
+def some_of(draw: Any, strategies: dict[str, Keywords | Strategy], size: Shape) -> dict[str, Any]:
+    chosen = draw(st.integers(0, 2 ** len(strategies) - 1))
+    found = {name: at(strategy, size) for i, (name, strategy) in enumerate(strategies.items()) if chosen >> i & 1}
+    return {name: draw(strategy) for name, strategy in found.items() if not strategy.is_empty}
 
 
 def required(**strategies: Keywords | Strategy) -> Keywords:
