@@ -19,7 +19,8 @@ from .problem import Problem
 from .truth import ROUNDING, Look, along, largest, rounding
 
 DIRECTIONS = 4  # that are measured, at most
-SECONDS = 0.4  # that it takes, about, but at least one direction is
+SECONDS = 0.4  # of computing that it takes, about, but at least one direction is: a busy machine changes nothing
+TICK = 1e-6  # seconds: some clocks of a thread stand still for longer than a run takes
 RUNS = 31  # of the program, for one direction
 PIECEWISE = ("selecting", "constant")  # kinds of operations that decide something
 NEAREST = 1e-6  # of the scale of the parameters: differences over less are rounded too much
@@ -37,7 +38,7 @@ class Witness:
 def heard(problem: Problem, look: Look, seed: int = 0) -> Witness:
     """What differences of the loss say of the recorded gradient at a point."""
     names = [name for name, value in look.point.items() if np.size(value)]
-    affordable = int(SECONDS / (RUNS * _seconds(problem, look)))
+    affordable = int(SECONDS / max(RUNS * _seconds(problem, look), TICK))
     count = max(1, min(DIRECTIONS, len(names), affordable))
     digits: list[float] = []
     against: list[str] = []
@@ -51,10 +52,10 @@ def heard(problem: Problem, look: Look, seed: int = 0) -> Witness:
 
 
 def _seconds(problem: Problem, look: Look) -> float:
-    """How long a run takes."""
-    before = time.perf_counter()
+    """How long a run computes."""
+    before = time.thread_time()
     problem.run(look.point, record=False)
-    return time.perf_counter() - before
+    return time.thread_time() - before
 
 
 def _reach(look: Look) -> float:
