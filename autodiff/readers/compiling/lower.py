@@ -6,6 +6,7 @@ lacks. The numbers stay those of eager code, to the bit.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -33,19 +34,20 @@ class Lowering:
         self.found: dict[Node, Line] = {x: line for x, line in given if isinstance(x, Node)}
         self.numbers: dict[int, Line] = {id(x): line for x, line in given if not isinstance(x, Node)}
         self.expand: bool = expand
-        self.gradients: Sequence[tuple[int, int]] = gradients
+        self.gradients: Sequence[tuple[int, int]] = gradients  # from and up to which index nodes are of derivatives
         self.lines: list[Line] = []
         self.shared: dict[Any, Line] = {}
         self.bound: dict[str, Any] = {}  # what only Python can say: users' functions, large constants
         self.helpers: dict[str, str] = {}  # functions of ours that the source defines
-        self.node: Any = None
+        self.node: Any = None  # whose lines are being made
+        self.gradient: bool = False  # and whether it belongs to a derivative
 
     def run(self, outputs: Iterable[Node | Number]) -> list[Line]:
         """The lines of these nodes."""
         wanted = list(outputs)
         for node in Graph([node for node in wanted if isinstance(node, Node)]).nodes:
             if node not in self.found:
-                self.node = node
+                self.node, self.gradient = node, any(a <= node.index < b for a, b in self.gradients)
                 self.found[node] = self.constant(node.value) if node.is_leaf else self._lower(node)
         return [self.found[node] if isinstance(node, Node) else self.number(node) for node in wanted]
 
@@ -78,8 +80,7 @@ class Lowering:
         """A line, or the one that computes the same."""
         known = self.shared.setdefault(line.key(), line)
         if known is line:
-            line.node = self.node
-            line.gradient = self.node is not None and any(a <= self.node.index < b for a, b in self.gradients)
+            line.node, line.gradient = self.node, self.gradient
             self.lines.append(line)
         return known
 
@@ -89,14 +90,9 @@ class Lowering:
 
     def ufunc(self, ufunc: np.ufunc, *operands: Operand, shape: Any, dtype: Any, template: str | None = None) -> Line:
         """A call of a ufunc, element by element."""
-        if template is None:
-            symbol = SYMBOLS.get(ufunc)
-            places = [f"{{{i}}}" for i in range(len(operands))]
-            template = f" {symbol} ".join(places) if symbol else f"np.{ufunc.__name__}({', '.join(places)})"
-            template = UNARY.get(ufunc, template)
-        arrays = [x for x in operands if isinstance(x, Line)]
-        ordered = all(x.ordered or x.shape == () for x in arrays)
-        return self.call(template, *operands, shape=shape, dtype=dtype, ufunc=ufunc, ordered=ordered)
+        line = Line(template or _template(ufunc, len(operands)), operands, shape=shape, dtype=dtype, ufunc=ufunc)
+        line.ordered = not [x for x in line.inputs if not x.ordered and x.shape != ()]
+        return self.add(line)
 
     def constant(self, value: Any) -> Line:
         """A value that is the same in each call."""
@@ -150,7 +146,7 @@ class Lowering:
         operands = [self.found[x] if isinstance(x, Node) else self.number(x) for x in node.inputs]
         if isinstance(row, Draw):
             return self._draw(node)
-        if operands and all(not isinstance(x, Line) or x.value is not None for x in operands):
+        if operands and not [x for x in operands if isinstance(x, Line) and x.value is None]:
             folded = self._folded(node, operands)
             if folded is not None:
                 return folded
@@ -185,7 +181,7 @@ class Lowering:
     def _elementwise(self, node: Node, operands: Sequence[Operand]) -> Line:
         row, shape, dtype = node.primitive, node.shape, node.dtype
         weak = [self._weakened(x, operands, dtype) for x in operands]
-        if any(isinstance(x, Line) and x.mask is not None for x in weak):
+        if [x for x in weak if isinstance(x, Line) and x.mask is not None]:
             found = masked(self, row.function, weak, shape, dtype)
             if found is not None:
                 return found
@@ -194,9 +190,9 @@ class Lowering:
     @staticmethod
     def _weakened(operand: Operand, others: Sequence[Operand], dtype: Any) -> Operand:
         """A constant that is one number everywhere, as that number, where another operand decides shape and dtype."""
-        if not isinstance(operand, Line) or operand.number is None or dtype.kind not in "fc":
+        if not isinstance(operand, Line) or operand.value is None or operand.dtype != dtype:
             return operand
-        if operand.dtype != dtype:
+        if operand.number is None or dtype.kind not in "fc":
             return operand
         rest = [x for x in others if isinstance(x, Line) and x is not operand and x.number is None]
         decides = any(x.dtype == dtype and _covers(x.shape, operand.shape) for x in rest)
@@ -269,6 +265,14 @@ SYMBOLS: dict[Any, str] = {
     np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^",
 }  # fmt: skip
 UNARY: dict[Any, str] = {np.negative: "-{0}", np.positive: "+{0}", np.invert: "~{0}"}
+
+
+@functools.cache
+def _template(ufunc: np.ufunc, count: int) -> str:
+    """A call of a ufunc with so many operands."""
+    places = [f"{{{i}}}" for i in range(count)]
+    symbol = SYMBOLS.get(ufunc)
+    return UNARY.get(ufunc) or (f" {symbol} ".join(places) if symbol else f"np.{ufunc.__name__}({', '.join(places)})")
 
 
 def _says_numpy(row: Any) -> bool:
