@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
-import functools
 import itertools
 import linecache
 import operator
 import threading
-import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -138,12 +136,7 @@ _generated = itertools.count()
 
 def define(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., Any]:
     """Compile generated source; a traceback through it shows its lines, as through any other file."""
-    exec(_code(source, name), namespace)
-    return namespace[name]
-
-
-@functools.lru_cache(1024)  # networks of one shape have one program
-def _code(source: str, name: str) -> types.CodeType:
     file = f"<autodiff {name} {next(_generated)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-    return builtins.compile(source, file, "exec")
+    exec(builtins.compile(source, file, "exec"), namespace)
+    return namespace[name]

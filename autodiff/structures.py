@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy as copying
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import Any, cast
+
+FIELDS = "__dataclass_fields__"  # what a dataclass has; `is_dataclass` asks longer, and says yes of the class, too
 
 
 class Slot(int):
@@ -25,7 +27,7 @@ def mapped(structure: Any, change: Callable[[Any], Any]) -> Any:
         kind: Any = type(cast(Any, structure))
         items = [mapped(item, change) for item in cast(Any, structure)]
         return kind(*items) if hasattr(kind, "_fields") else kind(items)
-    if is_dataclass(structure) and not isinstance(structure, type):
+    if hasattr(type(structure), FIELDS):
         return replace(structure, **{f.name: mapped(getattr(structure, f.name), change) for f in fields(structure)})
     return change(structure)
 
@@ -35,17 +37,21 @@ def filled(structure: Any, values: Sequence[Any]) -> Any:
     return mapped(structure, lambda item: values[item] if isinstance(item, Slot) else item)
 
 
-def leaves(structure: Any) -> Iterator[Any]:
+def leaves(structure: Any) -> list[Any]:
     """The items of a structure, in order."""
-    if isinstance(structure, dict):
-        structure = list(cast(Any, structure).values())
-    elif is_dataclass(structure) and not isinstance(structure, type):
-        structure = [getattr(structure, field.name) for field in fields(structure)]
-    if isinstance(structure, (list, tuple)):
-        for item in cast(Any, structure):
-            yield from leaves(item)
-    else:
-        yield structure
+    found: list[Any] = []
+    stack = [structure]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack += [*cast(Any, item).values()][::-1]
+        elif isinstance(item, (list, tuple)):
+            stack += cast(Any, item)[::-1]
+        elif hasattr(type(item), FIELDS):
+            stack += [getattr(item, field.name) for field in fields(item)][::-1]
+        else:
+            found.append(item)
+    return found
 
 
 def results(structure: Any) -> Any:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import autodiff as ad
 from autodiff.errors import MissingRuleError, TracedValueError
 from autodiff.primitive import COMPOSED
+from autodiff.readers.compiling import buffered, plan, program
 from tests.engine.test_batching import COUNT
 from tests.rules.arguments import examples
 from tests.rules.gradcheck import cotangents, plain, pulled
@@ -389,6 +390,39 @@ def test_a_program_for_each_shape_dtype_and_order_and_not_too_many():
     for n in range(100):
         compiled(np.ones(n))
     assert len(compiled.programs) <= 32
+
+
+def test_equal_functions_are_planned_once(monkeypatch):
+    """Also functions with weights and numbers of their own; one with another constant, name or order is another."""
+    plans = []
+    monkeypatch.setattr(program, "KNOWN", {})
+    monkeypatch.setattr(buffered, "Plan", lambda *given: plans.append(plan.Plan(*given)) or plans[-1])
+
+    def function(weight, power=2, zero=0.0, order="C"):
+        w = ad.Tensor(weight, name="w")
+
+        def f(x, rate):
+            return np.sum(np.reshape(x, -1, order=order) ** power * w * rate * np.array([zero, 1.5]))
+
+        return ad.value_and_grad(f)
+
+    def both(f, x, rate, many):
+        compiled = ad.compile(f, numbers=("rate",))
+        all_same(compiled(x, rate), f(x, rate))
+        all_same(compiled(x + 1, rate + 1), f(x + 1, rate + 1))
+        assert len(plans) == many
+        return compiled
+
+    x, ones = np.array([[1.0], [2.0]]), np.ones(2)
+    first = both(function(ones), x, 0.25, 1)
+    second = both(function(ones * 3), x * 2, 0.5, 1)
+    assert first.latest.code.idle is not second.latest.code.idle
+    both(function(ones, power=3), x, 0.25, 2)
+    both(function(ones, power=2.0), x, 0.25, 3)
+    both(function(ones, zero=-0.0), x, 0.25, 4)
+    both(function(ones, order="F"), x, 0.25, 5)
+    both(function(ones), np.ones((2, 2))[:, :1], 0.25, 6)
+    both(function(ones.astype(np.float32)), x, 0.25, 7)
 
 
 def test_tensors_found_outside_are_read_at_each_call():

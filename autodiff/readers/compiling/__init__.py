@@ -8,6 +8,7 @@ lower       from a graph to lines
 rows        how our own functions are written with NumPy's
 masks       gradients that are exactly zero where a branch was not taken
 identities  what derivatives may be simplified by, to the bit
+signature   which recorded functions have the same program
 source      the program as one reads it
 program     the program as it runs, with buffers
 machine     the program for numba: loops, products, memory

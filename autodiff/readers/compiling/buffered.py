@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import copy
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -41,6 +41,13 @@ class Buffered:
         self.wide: list[list[int]] = [[inputs.index(x) for x in wide.lines] for wide in plan.wide_inputs]
         self.idle: list[Callable[..., Any]] = []  # functions with buffers that no call is using
         self.outside: dict[str, Any] = dict(low.bound)
+        self._make: Callable[[], Callable[..., Any]] = define(self.text, "with_buffers", dict(self.outside))
+
+    def again(self) -> Buffered:
+        """The same, with other buffers."""
+        other = copy.copy(self)
+        other.idle = []
+        return other
 
     def call(self, *given: Any) -> tuple[Any, ...]:
         """The results for these arguments."""
@@ -78,10 +85,6 @@ class Buffered:
             return self.idle.pop()
         except IndexError:
             return self._make()
-
-    @functools.cached_property
-    def _make(self) -> Callable[[], Callable[..., Any]]:
-        return define(self.text, "with_buffers", dict(self.outside))
 
 
 class BoundBuffered:

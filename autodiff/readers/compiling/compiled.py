@@ -36,8 +36,7 @@ class Compiled:
         functools.update_wrapper(self, f)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        items = list(leaves((arguments, keywords)))
-        if refuse_tensors(items):
+        if refuse_tensors(leaves((arguments, keywords))):
             return self.function(*arguments, **keywords)
         program, given = self._program(arguments, keywords)
         found = program.guarded_call(given) if program.guarded else program(*given)

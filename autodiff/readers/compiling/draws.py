@@ -119,11 +119,12 @@ def _places(f: Any, places: Any, tensors: list[Stored]) -> Iterator[Place]:
         if id(thing) in seen or depth > DEPTH or isinstance(thing, _CLOSED):
             continue
         seen.add(id(thing))
-        stack += [(item, place, depth + 1) for item, place in _parts(thing)]
+        stack += [(item, place, depth + 1) for item, place in _parts(thing) if type(item) not in _PLAIN]
     return iter(found)
 
 
 _CLOSED = (str, bytes, int, float, complex, type(None), type, types.ModuleType, np.ndarray, np.generic, np.dtype)
+_PLAIN = frozenset({bool, *_CLOSED})  # of these there are many
 
 
 def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:

@@ -96,7 +96,7 @@ class Lowering:
 
     def constant(self, value: Any) -> Line:
         """A value that is the same in each call."""
-        line = Line("", (), shape=value.shape, dtype=value.dtype, value=value, ordered=_in_order(value))
+        line = Line("", (), shape=value.shape, dtype=value.dtype, value=value, ordered=in_order(value))
         line.template = self._constant_text(line)
         known = self.shared.setdefault(("constant", line.template, value.dtype, value.shape), line)
         if known is line:
@@ -118,7 +118,7 @@ class Lowering:
             return escaped(f"np.full({value.shape}, {literal(number)}{dtype})")
         if value.ndim == 1 and value.size > 3 and value.dtype == np.intp and (np.diff(value) == 1).all():
             return f"np.arange({value.size})" if value[0] == 0 else f"np.arange({value[0]}, {value[-1] + 1})"
-        if value.size <= SMALL and value.dtype.kind in "fiub" and np.isfinite(value).all() and _in_order(value):
+        if value.size <= SMALL and value.dtype.kind in "fiub" and np.isfinite(value).all() and in_order(value):
             short = value.dtype in (np.float64, np.intp, np.bool_)
             return escaped(f"np.array({value.tolist()}{'' if short else f', {literal(value.dtype)}'})")
         return self.bind("constant", value)
@@ -287,5 +287,6 @@ def _covers(shape: Any, other: Any) -> bool:
         return False
 
 
-def _in_order(value: Any) -> bool:
+def in_order(value: Any) -> bool:
+    """Whether a value is in C order."""
     return not isinstance(value, np.ndarray) or value.flags.c_contiguous

@@ -19,9 +19,10 @@ from ...structures import Slot, mapped
 from .buffered import BoundBuffered, Buffered
 from .build import BoundNative, Native
 from .lines import Line, kind_of
-from .lower import Lowering
+from .lower import Lowering, in_order
 from .machine import Unsupported
 from .plan import UFUNCS, early, names_given
+from .signature import signature
 from .source import Source
 from .trace import Trace, identifier, present
 
@@ -37,6 +38,8 @@ class Renewal(NamedTuple):
 
 
 ONCE = Renewal()
+KNOWN: dict[Any, Buffered] = {}  # programs by what they were made from; under the lock that recording needs
+REMEMBERED = 256
 
 
 class Program:
@@ -55,20 +58,36 @@ class Program:
         self.generators: list[np.random.Generator] = [
             *{id(row.generator): row.generator for row in trace.draws}.values()
         ]
-        make = Native if backend == "numba" else Buffered
+        self.guarded: bool = False  # whether it is for some values only
         try:
-            self.code: Native | Buffered = self._written(make, named=backend == "numba")
+            self.code: Native | Buffered = self._native() if backend == "numba" else self._buffered()
         except Unsupported as error:
             raise BackendError(
                 f'compile: backend="numba" has no form of {self.name}: {error}; backend="numpy" has one'
             ) from error
+
+    def _native(self) -> Native:
+        return self._written(Native, named=True)
+
+    def _buffered(self) -> Buffered:
+        """The program with buffers of its own; the text may be that of another one."""
+        found = signature(self.trace)
+        key = found and (self.name, *self.renewal.written.items(), self.renewal.moving, *found)
+        if key in KNOWN:
+            return KNOWN[key].again()
+        code = self._written(Buffered, named=False)
+        if key and not self.guarded and not code.outside:
+            while len(KNOWN) >= REMEMBERED:
+                KNOWN.pop(next(iter(KNOWN)))
+            KNOWN[key] = code.again()
+        return code
 
     def _written(self, make: Callable[..., Any], named: bool) -> Any:
         """The program as code; to find the user's names for its values takes a while."""
         low, inputs, outputs = self._lowered(True, named)
         renewed = self._renewed(inputs, outputs)
         lines = early(low.live([*outputs, *self._effects(low)]), renewed)
-        self.guarded: bool = any(GUARD in text for line in lines for text in line.before)
+        self.guarded = any(GUARD in text for line in lines for text in line.before)
         return make(self.name, low, inputs, lines, outputs, renewed, self.renewal.moving)
 
     def _renewed(self, inputs: Sequence[Line], outputs: Sequence[Line]) -> dict[Line, Line]:
@@ -93,7 +112,7 @@ class Program:
             used.add(name)
             array = isinstance(source, Node)
             line = Line(name, shape=source.shape if array else (), dtype=source.dtype if array else None)
-            line.ordered = array and _ordered(source.value)
+            line.ordered = array and in_order(source.value)
             line.name, line.node = name, source
             given.append((source, line))
         low = Lowering(given, expand, trace.tape.gradients)
@@ -196,7 +215,3 @@ def _array(result: Any) -> Any:
 
 def _fresh(item: Any) -> Any:
     return item.copy() if isinstance(item, np.ndarray) else item
-
-
-def _ordered(value: Any) -> bool:
-    return not isinstance(value, np.ndarray) or value.flags.c_contiguous

@@ -12,7 +12,8 @@ import keyword
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from ctypes import string_at
+from typing import Any, cast
 
 import numpy as np
 
@@ -52,10 +53,10 @@ class Trace:
         names, told = iter(_names(f, arguments, keywords)), iter(numbers or itertools.repeat(False))
         taken, options = mapped((tuple(arguments), dict(keywords)), lambda x: self._tracer(x, next(names), next(told)))
         places: list[Any] = [list(taken), options]
-        before = np.random.get_state(legacy=False)
+        before = _legacy_state()
         with resumed(), np.errstate(all="ignore"), recording(f, places) as (draws, tensors), traced("compile") as tape:
             found = f(*places[0], **places[1])
-        if not _same_state(before, np.random.get_state(legacy=False)):
+        if _legacy_state() != before:
             raise TracedValueError(
                 f"compile: {_called(f)} draws from np.random, whose numbers would be the same in each call: "
                 "draw from a generator, rng = np.random.default_rng(seed)"
@@ -119,7 +120,7 @@ def recorded(
     f: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any], numbers: Sequence[bool]
 ) -> Trace:
     """The trace of a call; of large arguments without computing what does not matter."""
-    if worth_it([*leaves((arguments, keywords))]):
+    if worth_it(leaves((arguments, keywords))):
         try:
             trace = Trace(f, arguments, keywords, numbers, values=False)
             nodes = Graph([node for node in trace.outputs if isinstance(node, Node)]).nodes
@@ -169,7 +170,7 @@ def _names(f: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[st
     found: list[str] = []
     for name, value in pairs:
         found += _paths(name, value)
-    count = sum(1 for _ in leaves((tuple(arguments), dict(keywords))))
+    count = len(leaves((arguments, keywords)))
     return found if len(found) == count else [f"x{i}" for i in range(count)]
 
 
@@ -194,8 +195,10 @@ def identifier(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in ("np", "print") else name
 
 
-def _same_state(a: Any, b: Any) -> bool:
-    return all(np.array_equal(a["state"][key], b["state"][key]) for key in a["state"])
+def _legacy_state() -> Any:
+    """Where np.random's own generator stands; of the usual one its memory: `.state` makes numbers of it, one by one."""
+    bits = cast(Any, np.random).get_bit_generator()
+    return string_at(bits.ctypes.state_address, 4 * 625) if type(bits) is np.random.MT19937 else repr(bits.state)
 
 
 def _called(f: Any) -> str:
