@@ -6,6 +6,7 @@ import functools
 import itertools
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -168,6 +169,12 @@ class Native:
             kept.seal(self.module)
         return True
 
+    def direct(self, name: str, arguments: Sequence[Any]) -> Callable[..., Any]:
+        """A function of the module as machine code for arguments like these, which takes others for such."""
+        from numba import typeof
+
+        return getattr(self.module, name).overloads[tuple(map(typeof, arguments))].entry_point
+
     def _compile(self, name: str, signature: Any) -> None:
         self._closed(False)
         getattr(self.module, name).compile(signature)
@@ -197,7 +204,14 @@ class BoundNative:
         self.native: Native = native
         self.inputs: list[Any] = inputs[: len(given)]
         self.rest: list[Any] = arguments[: -native.moving]
-        self.step: Callable[..., float] = functools.partial(native.module.step, *self.rest)
+        step = functools.partial(native.module.step, *self.rest)  # which asks of all arguments what they are
+        direct = functools.partial(native.direct("step", arguments), *self.rest)  # which does not
+        given_X, given_y = (weakref.ref(x if x is own else direct) for x, own in zip(given[:2], inputs, strict=False))
+
+        def known(X: Any, y: Any) -> float:
+            return direct(X, y) if X is given_X() and y is given_y() else step(X, y)
+
+        self.step: Callable[..., float] = known
 
     def __call__(self, X: Any, y: Any) -> float:
         return self.native.run("step", [*self.rest, _ordered(X), _ordered(y)])

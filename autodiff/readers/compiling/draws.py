@@ -6,6 +6,7 @@ in its closure, among its globals, and in attributes of the objects that it uses
 
 from __future__ import annotations
 
+import gc
 import types
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -150,12 +151,21 @@ def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:
     elif isinstance(thing, tuple):
         for item in thing[:1000]:
             yield item, None
-    elif hasattr(thing, "__dict__"):
+    elif type(thing).__dictoffset__:
         call = getattr(type(thing), "__call__", None)  # noqa: B004
         if isinstance(call, types.FunctionType):
             yield call, None
-        for name, item in list(vars(thing).items())[:1000]:
-            yield item, lambda x, name=name: vars(thing).__setitem__(name, x)
+        for item in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
+            if type(item) is dict:  # perhaps it has one
+                yield from _parts(item)
+            else:
+                yield item, _attributes(thing, item) if isinstance(item, np.random.Generator) else None
+
+
+def _attributes(thing: Any, item: Any) -> Callable[[Any], None]:
+    """What gives another value to the attributes that are this one."""
+    names = [name for name, x in vars(thing).items() if x is item]
+    return lambda x: vars(thing).update(dict.fromkeys(names, x))
 
 
 def _globals_used(code: types.CodeType) -> Iterator[str]:
