@@ -42,7 +42,7 @@ class Line:
 
     __slots__ = (
         "_number", "before", "dtype", "gradient", "inputs", "into", "mask", "name", "node", "operands", "ordered",
-        "shape", "template", "ufunc", "value", "view",
+        "shape", "size", "template", "ufunc", "value", "view",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +63,7 @@ class Line:
         self.operands: tuple[Operand, ...] = tuple(operands)
         self.inputs: tuple[Line, ...] = tuple([x for x in self.operands if isinstance(x, Line)])
         self.shape: Any = shape
+        self.size: int = math.prod(shape) if isinstance(shape, tuple) else 0  # 0, too, where it is not known
         self.dtype: Any = dtype
         self.ufunc: np.ufunc | None = ufunc
         self.into: str | None = into
@@ -75,11 +76,6 @@ class Line:
         self.name: str | None = None
         self.node: Any = None
         self.gradient: bool = False  # whether it belongs to a derivative
-
-    @property
-    def size(self) -> int:
-        """The number of elements; 0 where that is not known."""
-        return math.prod(self.shape) if isinstance(self.shape, tuple) else 0
 
     @property
     def number(self) -> Any:

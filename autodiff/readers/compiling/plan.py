@@ -43,7 +43,7 @@ class Plan:
         self.outputs: Sequence[Line] = outputs
         self.steady: Sequence[Line] = [] if moving is None else inputs[moving:]
         self.buffers: list[tuple[str, Any, Any]] = []
-        self.constants: dict[str, str] = {}
+        self.constants: dict[str, str] = {}  # by text, their names
         self.body: list[str] = []
         self.heads: tuple[list[str], list[str]] = ([], [])  # what is made with the buffers, and what with given inputs
         self.views: dict[Line, tuple[str, int]] = {x: (x.name or "", 1) for x in self.steady}  # and which of these
@@ -67,20 +67,25 @@ class Plan:
     @property
     def text(self) -> str:
         """A function that makes the function: `step(X, W)`, with buffers of its own."""
-        body = "\n".join(self.body)
-        ufuncs = sorted({name for name in re.findall(r"\bnp\.(\w+)\(", body) if name in UFUNCS})
-        body = re.sub(r"\bnp\.(\w+)\(", lambda found: found[0][3 * (found[1] in UFUNCS) :], body)
-        reduces = sorted(set(re.findall(r"\bnp\.(\w+)\.reduce\(", body)))
-        body = re.sub(r"\bnp\.(\w+)\.reduce\(", r"reduce_by_\1(", body)
+        called: set[tuple[str, str]] = set()
+
+        def bare(found: re.Match[str]) -> str:
+            name, reduces = found.groups()
+            if not reduces and name not in UFUNCS:
+                return found[0]
+            called.add((name, reduces))
+            return f"reduce_by_{name}(" if reduces else f"{name}("
+
+        body = re.sub(r"\bnp\.(\w+)(\.reduce|)\(", bare, "\n".join(self.body))
+        ufuncs = [name for name, reduces in sorted(called) if not reduces]
         head = [f"from numpy import {', '.join(ufuncs)}\n"] if ufuncs else []
-        head += [f"reduce_by_{name} = np.{name}.reduce" for name in reduces]
-        head += [f"{name} = {text}" for name, text in self.constants.items()]
+        head += [f"reduce_by_{name} = np.{name}.reduce" for name, reduces in sorted(called) if reduces]
+        head += [f"{name} = {text}" for text, name in self.constants.items()]
         made = [f"{name} = np.empty({shape}, {literal(dtype)})" for name, shape, dtype in self.buffers]
-        views = [used_of(self.heads[1], body)]
-        views.append(used_of(self.heads[0], "\n".join([body, *views[0]])))
-        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *views[1]])]
+        views = used_of(self.heads, body)
+        levels: list[tuple[str, Sequence[Any], Sequence[str]]] = [("with_buffers", [], [*made, *views[0]])]
         if self.steady:
-            levels.append(("given", [*self.steady, *self.wide_inputs], views[0]))
+            levels.append(("given", [*self.steady, *self.wide_inputs], views[1]))
         levels.append((self.name, self.inputs[: len(self.inputs) - len(self.steady)], body.splitlines()))
         return "\n".join(["import numpy as np", *head, "", "", *_nested(levels), ""])
 
@@ -245,8 +250,7 @@ class Plan:
 
     def _release(self, line: Line, i: int) -> None:
         """Buffers whose values are dead are free again; large values are given back."""
-        dead = dict.fromkeys(self.storage.get(x, x) for x in [line, *line.inputs])
-        for owner in dead:
+        for owner in dict.fromkeys([self.storage.get(x, x) for x in (line, *line.inputs)]):
             if self.last.get(owner) == i:
                 if owner in self.buffer:
                     self.free.setdefault((owner.shape, owner.dtype), []).append(self.buffer.pop(owner))
@@ -266,12 +270,7 @@ class Plan:
 
     def _constant(self, text: str) -> str:
         """A name for a constant: NumPy takes a 0-d array faster than a Python number."""
-        for name, known in self.constants.items():
-            if known == text:
-                return name
-        name = f"constant{len(self.constants)}"
-        self.constants[name] = text
-        return name
+        return self.constants.setdefault(text, f"constant{len(self.constants)}")
 
     def _results(self) -> list[str]:
         """Fresh arrays: not an argument, not a view, none twice; and none that is written to an input."""
@@ -295,14 +294,18 @@ def _nested(levels: Sequence[tuple[str, Sequence[Any], Sequence[str]]]) -> list[
     return [f"def {name}({', '.join(x.name for x in parameters)}):", *lines]
 
 
-def used_of(statements: Sequence[str], text: str) -> list[str]:
-    """Assignments whose names occur in a text, or in those after them."""
-    names, found = set(re.findall(r"\w+", text)), list[str]()
-    for statement in reversed(statements):
-        name, value = statement.split(" = ", 1)
-        if name in names:
-            found.append(statement)
-            names.update(re.findall(r"\w+", value))
+def used_of(levels: Sequence[Sequence[str]], text: str) -> list[list[str]]:
+    """Of assignments on some levels those whose names occur in a text, or in those after them."""
+    names = set(re.findall(r"\w+", text))
+    found: list[list[str]] = []
+    for statements in reversed(levels):
+        used: list[str] = []
+        for statement in reversed(statements):
+            name, value = statement.split(" = ", 1)
+            if name in names:
+                used.append(statement)
+                names.update(re.findall(r"\w+", value))
+        found.append(used[::-1])
     return found[::-1]
 
 

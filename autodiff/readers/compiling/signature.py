@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Graph, Node
+from ...graph import Node
 from ...operands import Number
 from .abreast import MANY
 from .lines import literal
@@ -22,8 +22,7 @@ LARGE = 1 << 12  # bytes of a constant up to which it is compared
 
 def signature(trace: Trace) -> tuple[Any, ...] | None:
     """All that lines are made from; None of large graphs, and where no source can say it, as of random numbers."""
-    given = [*trace.inputs, *trace.captured]
-    nodes = Graph([node for node in trace.outputs if isinstance(node, Node)]).nodes
+    given, nodes = [*trace.inputs, *trace.captured], trace.graph.nodes
     if trace.draws or trace.tape.guards or len(nodes) > MANY:
         return None
     place = {id(x): i for i, x in enumerate([*given, *nodes])}

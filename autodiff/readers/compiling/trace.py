@@ -65,6 +65,7 @@ class Trace:
         self.draws: list[Draw] = draws
         self.outputs: list[Node | Number] = []
         self.results: Any = mapped(found, self._output)
+        self.graph: Graph = Graph([node for node in self.outputs if isinstance(node, Node)])
         self._find_captured(tape, {tensor._node: tensor for tensor in tensors})
         for node in self.inputs:
             if isinstance(node, Node):
@@ -94,7 +95,7 @@ class Trace:
 
     def forget(self) -> None:
         """Let go of the graph."""
-        self.outputs, self.inputs, self.captured = [], [], {}
+        self.outputs, self.inputs, self.captured, self.graph = [], [], {}, Graph([])
         self.tape = Tape("compile")
         for row in self.draws:
             row.node = None
@@ -103,7 +104,7 @@ class Trace:
         """Whose values may change from outside: Tensors that somebody holds, and arrays that somebody else does."""
         own = {node for node in self.inputs if isinstance(node, Node)}
         operands = dict(tape.operands)
-        for node in Graph([node for node in self.outputs if isinstance(node, Node)]).leaves:
+        for node in self.graph.leaves:
             if node in own:
                 continue
             if node.variable is None:
@@ -123,8 +124,7 @@ def recorded(
     if worth_it(leaves((arguments, keywords))):
         try:
             trace = Trace(f, arguments, keywords, numbers, values=False)
-            nodes = Graph([node for node in trace.outputs if isinstance(node, Node)]).nodes
-            if trusted(nodes) and not trace.tape.guards:
+            if trusted(trace.graph.nodes) and not trace.tape.guards:
                 return trace
         except Exception:
             pass
