@@ -709,3 +709,16 @@ def test_where_no_step_explains_it_statements_are_tried_written_otherwise():
     report = ad.verify(step, W)
     assert (report.first_wrong, report.cause) == ("rows[j]", "overwritten-not-accumulated")
     assert report.fix == "rows[j] += r"
+
+
+def test_operations_of_several_results():
+    """A value used twice, once by what gives a sign and a logarithm."""
+
+    def step(A):
+        K = A @ A.T + np.eye(3)
+        loss = np.linalg.slogdet(K)[1] + np.sum(K**2)
+        G = np.linalg.inv(K) + K
+        return loss, 2 * G @ A
+
+    report = ad.verify(step, W)
+    assert (report.first_wrong, report.fix) == ("G", "G = np.linalg.inv(K) + 2 * K"), str(report)

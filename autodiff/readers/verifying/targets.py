@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...cotangents import SEVERAL
 from ...derivative import pull, unbroadcast
 from ...graph import Graph, Node
 from .alignments import alignments
@@ -249,8 +250,8 @@ class Targets:
             if consumer.is_leaf or consumer not in self.look.adjoints or consumer.saved is None:
                 continue
             for x, gx in consumer.rule.pull(consumer, consumer.saved, self.look.adjoints[consumer]):
-                gx = np.asarray(unbroadcast(gx, x.shape))
-                if gx.shape == x.shape:
+                if x.shape is not SEVERAL:
+                    gx = np.asarray(unbroadcast(np.asarray(gx), x.shape))
                     parts[x, consumer] = parts[x, consumer] + gx if (x, consumer) in parts else gx
                     count[x] += 1
         return {key: value for key, value in parts.items() if count[key[0]] > 1}
