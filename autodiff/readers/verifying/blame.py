@@ -7,6 +7,7 @@ one that is what it should be when an earlier one is.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +28,7 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     innocent = {h.statement for h in best if _is_innocent(trail, h, best)}
     named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
     kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
+    kept = [h for h in kept if not _is_part(trail, h, kept)]
     kept = [h for h in kept if not _cleared(trail, h, kept)]
     kept = [h for h in kept if not _follows(trail, h, kept)]
     kept.sort(
@@ -42,6 +44,9 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
     healing gives to this; and where yet another step makes something right of it.
     """
     own = [node for node, factor in trail.meanings(healing.statement) if factor in trail.conventions]
+    promised = [h for h in others if h.statement == healing.statement and h.target.kind == "adjoint"]
+    if any(_fits_name(trail, healing.statement, h.target.nodes[0]) for h in promised):
+        return False  # it is called after another value
     later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
     if _was_right(trail, healing, later):
         return True
@@ -53,6 +58,16 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
         or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
         or _turned_right(trail, healing.statement)
     )
+
+
+def _is_part(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a step is only what a function gives to the formula of a line that can be to blame itself."""
+    statements = trail.problem.program.statements
+    own = statements[healing.statement]
+    lines = (statements[h.statement].expression for h in others if h.mended >= healing.mended)
+    formulas = [tree for tree in lines if not isinstance(tree, (ast.Call, ast.Tuple, ast.Dict))]
+    called = (node.func for tree in formulas for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return own.kind == "return" and any(ast.unparse(function).split(".")[-1] == own.function for function in called)
 
 
 def _was_right(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:

@@ -458,7 +458,8 @@ def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: b
         return cause in ("forward-differs", "missing-branch")
     if nearest in ("off-by-one-index", "off-by-one-time"):
         of_layer = "activation-derivative-of-wrong-layer" if nearest == "off-by-one-time" else None
-        return cause in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta", of_layer)
+        others = "wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta", "overwritten-not-accumulated"
+        return cause in (*others, of_layer)
     passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
     return final and nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
 

@@ -335,6 +335,10 @@ class _Examination:
     def _at_once(self, trail: Trail, several: Sequence[Healing]) -> tuple[list[Mistake], set[int]] | None:
         """The one mistake behind several wrong steps: of a function that they call, of the loss, or of a loop."""
         doctor = Doctor(self.problem, self.looks, self.deadline)
+        if len({healing.statement for healing in several}) == 1 < len(several):  # of a function that is called again
+            diagnosis = doctor.diagnose(trail, several[0], ())
+            if diagnosis.complete:
+                return [self._mistake(trail, diagnosis)], {several[0].statement}
         if diagnosis := doctor.at_once(trail, several):
             trail.healed = {place: value for healing in several for place, value in healing.values.items()}
             return [self._mistake(trail, diagnosis)], {healing.statement for healing in several}

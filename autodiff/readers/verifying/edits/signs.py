@@ -66,9 +66,9 @@ def _scaled(line: Line, term: Any, scope: Scope) -> Iterator[Candidate]:
     """One term of a sum, times or divided by a number."""
     text = product(line.of(term))
     penalty = any(scope.is_parameter(evaluated(word, scope)) for word in line.words(term))
-    for size, name in {2: "2", **scope.sizes}.items():
-        yield Candidate(line.replaced(term, f"{text} / {name}"), "regulariser-scale" if penalty else f"term:{size}")
-        yield Candidate(line.replaced(term, f"{text} * {name}"), "regulariser-scale" if penalty else f"term:{1 / size}")
+    for size, name in {**scope.sizes, 2: "2"}.items():
+        yield Candidate(line.put(term, f"{text} / {name}"), "regulariser-scale" if penalty else f"term:{size}")
+        yield Candidate(line.put(term, f"{name} * {text}"), "regulariser-scale" if penalty else f"term:{1 / size}")
 
 
 def dropped(line: Line, factor: Any, scope: Scope) -> str | None:
