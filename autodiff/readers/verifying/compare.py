@@ -43,7 +43,7 @@ def ratio(a: Any, b: Any) -> float | None:
 
 def _factor(a: float, b: float, exact: float) -> float | None:
     """The constant c with a = c b of two numbers: n or 1/n, where it is nearly that."""
-    factor = a / b
+    factor = a / b if b else math.nan
     if not math.isfinite(factor) or abs(factor) < TINY:
         return None
     plain = float(round(factor)) if abs(factor) >= 1 else 1 / round(1 / factor)

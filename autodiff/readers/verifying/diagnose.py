@@ -16,7 +16,7 @@ import numpy as np
 
 from .compare import ratio, same
 from .edits import Edit, after, around, candidates, instead, of_expression, rewritten, synthesized, unshared, written
-from .edits.line import Line, called, evaluated, parsed, product, tight
+from .edits.line import Line, called, evaluated, is_target, parsed, product, tight
 from .edits.names import swapped
 from .edits.products import reductions
 from .edits.terms import buffers
@@ -112,6 +112,8 @@ class Doctor:
         nearest = proven[0].cause if proven else None
         if cause is not None and cause != nearest and _says_more(nearest, cause, proven, trail.is_final(healing)):
             cause = nearest if nearest is not None else "factor-2"
+        if cause == "overwritten-not-accumulated" and proven and all(edit.cause != cause for edit in proven):
+            cause = "missing-branch"  # to add to what was there does not mend it
         if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
             cause = agreed  # the line that mends it knows which constant
         cause = (
@@ -424,13 +426,10 @@ def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
     right, wrong = _signs(evaluated(line.text, scope), terms), _signs(own, terms)
     if right is None or wrong is None or not any(wrong):
         return None
-    return (
-        "missing-branch"
-        if all(w in (0, r) for w, r in zip(wrong, right, strict=True))
-        else "sign"
-        if all(wrong)
-        else None
-    )
+    if any(w not in (0, r) for w, r in zip(wrong, right, strict=True)):
+        return "sign" if all(wrong) else None
+    missing = [scope.words(line.of(term)) for term, w in zip(line.terms, wrong, strict=True) if not w]
+    return "missing-target" if all(any(map(is_target, words)) for words in missing) else "missing-branch"
 
 
 def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:

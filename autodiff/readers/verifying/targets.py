@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -207,27 +207,37 @@ class Targets:
                         yield Target(values, chosen)
 
     def _uses(self, shapes: Sequence[Any]) -> Iterator[Target]:
-        """What comes to a value from one of its several uses."""
+        """What comes to a value from one of its several uses, or from all others: what a loop carries on."""
         if len(shapes) == 1:
-            for (node, _), value in self.uses.items():
-                if value.shape == shapes[0]:
-                    yield Target((value,), (node,), "use")
+            for (node, _), values in self.parts.items():
+                yield from (Target((value,), (node,), "use") for value in values if value.shape == shapes[0])
             return
         by_group: dict[Any, list[Any]] = defaultdict(list)
-        for (node, consumer), value in self.uses.items():
+        for (node, consumer), values in self.parts.items():
             if consumer in self.places:
                 operand = next(i for i, x in enumerate(consumer.inputs) if x is node)
                 for place in {
                     self.places[consumer],
                     self.places[consumer][-2:],
                 }:  # by a function, wherever it is called
-                    by_group[place, operand].append((consumer.index, node, value))
+                    for i, value in enumerate(values):
+                        by_group[place, operand, i].append((consumer.index, node, value))
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
             for chosen in alignments(found, len(shapes)):
                 values = tuple(value for _, _, value in chosen)
                 if [v.shape for v in values] == list(shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
+
+    @functools.cached_property
+    def parts(self) -> dict[tuple[Node, Node], list[Any]]:
+        """The same for each use: what comes from it, and what comes from the others where they are several."""
+        count = Counter(node for node, _ in self.uses)
+        adjoints = self.look.adjoints
+        return {
+            key: [value, adjoints[key[0]] - value] if count[key[0]] > 2 and key[0] in adjoints else [value]
+            for key, value in self.uses.items()
+        }
 
     @functools.cached_property
     def single(self) -> list[Node]:

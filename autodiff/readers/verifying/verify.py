@@ -372,7 +372,11 @@ class _Examination:
         for healing in healings:
             if tried[healing.statement] >= ALIGNED or (healing.statement not in tried and len(tried) >= 3):
                 continue
-            diagnosis = doctor.diagnose(trail, healing, edits)
+            try:
+                diagnosis = doctor.diagnose(trail, healing, edits)
+            except Exception as error:  # where it goes wrong is known
+                self.notes.append(f"why could not be looked at: {type(error).__name__}: {error}")
+                diagnosis = Diagnosis(healing, mended=healing.mended)
             tried[healing.statement] += 1
             if diagnosis.complete or (diagnosis.edit and not alone):
                 return diagnosis

@@ -44,12 +44,13 @@ def _penalties(name: str, scope: Scope) -> Iterator[str]:
             yield f"{factor}{f' / {size}' * bool(size)} * {name}"
 
 
-def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> str:
+def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> str | None:
     total = value + other * 1.0 if sign == "+" else value - other * 1.0
     if scope.is_parameter(total):
         return "updated-weights"
     is_one = scope.is_compared(other) or any(map(is_target, scope.words(name)))
-    return "missing-target" if sign == "-" and is_one else "missing-branch"
+    branch = "missing-branch" if np.ndim(value) else None  # any number is what another lacks
+    return "missing-target" if sign == "-" and is_one else branch
 
 
 def _dropped_cause(line: Line, text: str, scope: Scope) -> str | None:

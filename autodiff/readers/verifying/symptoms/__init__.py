@@ -58,6 +58,7 @@ from .sums import (
     wrong_axis,
     wrong_loss,
     wrong_shape,
+    wrong_slope,
 )
 
 # fmt: off
@@ -110,12 +111,14 @@ WHOLE = {
     target_added,
     skipped,
     epsilon,
+    wrong_slope,
 }  # of the derivative as a whole; the others are asked of what each use adds to it, too
 LAST = (  # named where nothing else is, and no edit either
     ("epsilon-ignored", epsilon),  # H = T, nearly
     ("wrong-loss-derivative", wrong_loss),
     ("skipped-layer", skipped),  # H = the derivative of a later layer
     ("wrong-tensor-in-delta", wrong_deltas),  # H = D W.T for another D or W
+    ("wrong-local-derivative", wrong_slope),
 )
 
 
@@ -149,7 +152,7 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
         if all(_holds(equation, pair) for pair in every):
             return cause
     odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
-    if len(odd) == 1 and len(only := list(odd.pop())) == 1:  # some of the terms have a factor
+    if len(odd) == 1 and len(only := list(odd.pop())) == 1 and only[0]:  # some of the terms have a factor
         return factor_name(only[0], trail, every)
     return None
 
@@ -212,9 +215,12 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
         return "ddof"
     whole = round(factor) if factor > 1 else round(1 / factor) if factor > 0 else 0
     if whole in sizes and abs((factor if factor > 1 else 1 / factor) - whole) < 1e-6:
-        if whole not in inner or whole in _of_all(pairs[0].view.constants):
-            return "factor-N" if factor > 1 else "factor-1/N"
         outputs = {size for target in trail.compared for size in target.shape}
+        samples = _of_all(pairs[0].view.constants)
+        if whole in outputs and samples and whole not in samples and factor > 1:
+            return "factor-K"
+        if whole not in inner or whole in samples:
+            return "factor-N" if factor > 1 else "factor-1/N"
         if not outputs or whole in outputs:
             return "factor-K" if factor > 1 else None
     many = max(pair.true.size for pair in pairs) > 1 or len({id(pair.view) for pair in pairs}) < len(pairs)

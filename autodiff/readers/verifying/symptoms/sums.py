@@ -102,6 +102,8 @@ def sign_of_a_part(p: Pair) -> bool:
 
 
 def branch_missing(p: Pair) -> bool:
+    if wrong_slope(p):
+        return False  # z / (1 + abs(z)) uses z twice, and is one function
     return p.weights is not None and set(p.weights) == {0.0, 1.0}
 
 
@@ -150,6 +152,14 @@ def epsilon(p: Pair) -> bool:
     adds = (u for u in p.view.look.forward if not u.is_leaf and u.primitive.name in ("add", "maximum"))
     constants = (x for u in adds for x in u.inputs if not isinstance(x, Node))
     return near and any(0 < abs(x) <= SMALL for x in constants)
+
+
+def wrong_slope(p: Pair) -> bool:
+    """Anything else, where nothing but an activation is made of the value, entry by entry."""
+    if p.node is None or p.view.compares(p.node):
+        return False
+    ends = p.view.of_itself(p.node)
+    return len(ends) == 1 and any(x.node is ends[0] for x in p.applied)
 
 
 def wrong_loss(p: Pair) -> bool:
