@@ -92,7 +92,7 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
             for records, target in trail.targets.all(healing.statement):
                 wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)
                 if target.kind != "value" and not wanted:
-                    now = [values.get(record.place) for record in records]
+                    now = [trail.view.own(values[r.place]) if r.place in values else None for r in records]
                     if telling_factor(now, target.values) in trail.conventions:
                         return True
     return False
@@ -103,7 +103,8 @@ def _follows(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
     for other in others:
         if other.order < healing.order and other.statement != healing.statement and other.mended >= healing.mended:
             values = trail.held_when(other.values)
-            if all(place in values and same(values[place], true) for place, true in healing.values.items()):
+            own = trail.view.own  # in the user's precision
+            if all(place in values and same(own(values[place]), own(true)) for place, true in healing.values.items()):
                 return True
     return False
 

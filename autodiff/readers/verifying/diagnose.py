@@ -33,6 +33,7 @@ from .targets import Healing, Target
 from .truth import Look, close, looked, number, rounding
 
 MOST_PROVEN = 8  # edits that are proven at all points
+SIZES = ("factor-N", "factor-1/N", "factor-K")
 MOST_TERMS = 4
 FEW_PROVEN = 3  # of them, even where there is no time left
 MOST_ITEMS = 40  # items of lists that may be meant
@@ -107,14 +108,14 @@ class Doctor:
     ) -> tuple[list[Edit], str | None]:
         """The edits with what each would prove, and the cause that the step's values and they agree on."""
         names = _Names(self.problem, bench.own, bench.target, scope)
-        proven = [replace(edit, cause=names.resolved(edit.cause, edit.text)) for edit in edits]
+        proven = [replace(edit, cause=names.resolved(edit.cause)) for edit in edits]
         cause, agreed = named(trail, healing, self.looks), _agreed(proven)
         nearest = proven[0].cause if proven else None
         if cause is not None and cause != nearest and _says_more(nearest, cause, proven, trail.is_final(healing)):
             cause = nearest if nearest is not None else "factor-2"
         if cause == "overwritten-not-accumulated" and proven and all(edit.cause != cause for edit in proven):
             cause = "missing-branch"  # to add to what was there does not mend it
-        if cause == "factor-const" and agreed in ("factor-N", "factor-1/N", "factor-K"):
+        if (cause, agreed) == ("ddof", "factor-const") or (cause == "factor-const" and agreed in SIZES):
             cause = agreed  # the line that mends it knows which constant
         cause = (
             cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
@@ -177,7 +178,7 @@ class Doctor:
         scope = Scope(bench.space, self._texts(statement), trail.look.point, counters, bench.varying, behind)
         scope.varying |= self._computed(statement)
         scope.compared, scope.deltas = trail.compared, trail.deltas
-        scope.slopes = [applied.slope for applied in trail.view.every]
+        scope.slopes = [(applied.z, applied.slope) for applied in trail.view.every]
         scope.repeats = len(bench.moments) > 1
         scope.updates = _updates(self.problem.program.statements, statement)
         return scope
@@ -335,7 +336,8 @@ class Doctor:
         edits = (
             of_expression(statement, text, "softmax-wrong-axis")
             for statement in of_softmax
-            for text, _ in reductions(Line(statement.text), Scope({}), False)
+            for text, cause in reductions(Line(statement.text), Scope({}), False)
+            if cause in ("softmax-wrong-axis", "bias-wrong-axis", "reduced-too-early", None)
             if text.count("axis") == statement.text.count("axis")
         )
         return next((edit for edit in itertools.islice(edits, MOST_RUN) if self._right_anew(edit.patch)), None)
@@ -428,8 +430,12 @@ def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
         return None
     if any(w not in (0, r) for w, r in zip(wrong, right, strict=True)):
         return "sign" if all(wrong) else None
-    missing = [scope.words(line.of(term)) for term, w in zip(line.terms, wrong, strict=True) if not w]
-    return "missing-target" if all(any(map(is_target, words)) for words in missing) else "missing-branch"
+    missing = [i for i, weight in enumerate(wrong) if not weight]
+    if all(any(map(is_target, scope.words(line.of(line.terms[i])))) for i in missing):
+        return "missing-target"
+    weights = [value for value in scope.arrays.values() if scope.is_parameter(value)]
+    penalties = (any(ratio(terms[i], value) is not None for value in weights) for i in missing)
+    return "regulariser-forgotten" if all(penalties) else "missing-branch"
 
 
 def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:
@@ -481,18 +487,19 @@ class _Names:
     def __init__(self, problem: Problem, own: Any, target: Any, scope: Scope) -> None:
         self.factor = ratio(own, target)
         self.scope, self.shape = scope, np.shape(target)
+        self.off = own - target if np.shape(own) == self.shape else None
         self.counts: set[int] = {size for value in scope.arrays.values() for size in value.shape}
         self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(") or text.isidentifier()}
         self.outputs = {size for target in scope.compared for size in target.shape}
         self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
 
-    def resolved(self, cause: str | None, text: str) -> str | None:
+    def resolved(self, cause: str | None) -> str | None:
         """A factor is called by what it is, not by how it was mended."""
         if cause is None:
             return None
         if cause.startswith("term:"):
             return self._factor(float(cause.removeprefix("term:")))
-        if self.factor is None and cause.startswith(("factor", "size", "ratio")) and self._regularises(text):
+        if self.factor is None and cause.startswith(("factor", "size", "ratio")) and self._regularises():
             return "regulariser-scale"
         if self.factor is not None and (
             cause.startswith(("factor", "size", "ratio", "mean", "sum"))
@@ -509,11 +516,10 @@ class _Names:
         """The cause, where nothing but a factor is between them."""
         return self._factor(self.factor) if self.factor is not None else None
 
-    def _regularises(self, text: str) -> bool:
-        """Whether a line adds a constant times a parameter."""
-        arrays = self.scope.arrays.items()
-        names = [name for name, value in arrays if np.shape(value) == self.shape and self.scope.is_parameter(value)]
-        return any(re.search(rf"\*\s*{re.escape(name)}(?!\w)(?!\.)", text) for name in names) and "+" in text
+    def _regularises(self) -> bool:
+        """Whether what is too much is a multiple of a parameter."""
+        arrays = (v for v in self.scope.arrays.values() if self.off is not None and np.shape(v) == self.shape)
+        return any(ratio(self.off, value) is not None for value in arrays if self.scope.is_parameter(value))
 
     def _factor(self, factor: float) -> str:
         named = {-1.0: "sign", 2.0: "factor-2", 0.5: "factor-half"}

@@ -66,7 +66,7 @@ class Scope:
         self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
         self.compared: Sequence[Any] = ()  # what the loss compares with
         self.deltas: Sequence[tuple[Any, int]] = ()  # derivatives of the loss, and by the how manieth value
-        self.slopes: Sequence[Any] = ()  # of the activations of the graph
+        self.slopes: Sequence[tuple[Any, Any]] = ()  # of the activations of the graph, and what those are of
         self._delta_of: dict[int, tuple[Any, int | None]] = {}  # with the value, so that its id stays its own
         self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated

@@ -96,6 +96,15 @@ class Line:
             node, parent = parent, self.parents.get(parent)
         return parent is not None
 
+    def is_in_sum(self, node: Any) -> bool:
+        """Whether a node is a part of a term."""
+        parent: Any = self.parents.get(node)
+        while parent is not None:
+            if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub)):
+                return True
+            parent = self.parents.get(parent)
+        return False
+
     def _applied(self, node: Any) -> bool:
         """Whether something other than products and sums is made of a value."""
         parent: Any = self.parents.get(node)

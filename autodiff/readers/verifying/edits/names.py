@@ -95,7 +95,7 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
 
 def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str:
     """Which mistake a gradient is of that was made of another derivative than the one it should be made of."""
-    for slope in (*scope.slopes, *(applied.slope for applied in scope.applied)):
+    for slope in (*(slope for _, slope in scope.slopes), *(applied.slope for applied in scope.applied)):
         if np.shape(value) == np.shape(wanted) == slope.shape:
             if same(value * slope, wanted):
                 return "missing-activation-derivative"

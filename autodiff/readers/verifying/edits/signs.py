@@ -77,7 +77,7 @@ def dropped(line: Line, factor: Any, scope: Scope) -> str | None:
     if value is None or np.size(value) != 1:
         return "activation-derivative-twice" if value is not None and role_of(value, scope) else None
     number, divided = float(np.ravel(value)[0]), line.is_divisor(factor)
-    if line.terms and isinstance(factor, ast.Constant) and number != -1:
+    if isinstance(factor, ast.Constant) and number != -1 and line.is_in_sum(factor):
         return None  # of a formula, rather than of the whole
     if number in (2.0, 0.5):
         return "factor-half" if (number == 2.0) == divided else "factor-2"

@@ -100,7 +100,8 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
         return "relu-mask-from-wrong-tensor" if is_mask and of_delta else "activation-derivative-of-wrong-layer"
     if {applied.a, applied.z} & scope.words(text):
         return "wrong-local-derivative"
-    return "activation-derivative-of-wrong-layer" if is_slope(text, scope) else None
+    elsewhere = any(same(value, slope) and not same(z, applied.z_value) for z, slope in scope.slopes)
+    return "activation-derivative-of-wrong-layer" if elsewhere else None
 
 
 def _forms(activation: Activation, applied: Applied, scope: Scope) -> Iterator[Any]:
@@ -120,7 +121,7 @@ def role_of(value: Any, scope: Scope) -> Applied | None:
 def is_slope(text: str, scope: Scope) -> bool:
     """Whether a text is the derivative of an activation, of values in reach or of any of them."""
     value = evaluated(text, scope)
-    if value is None or role_of(value, scope) or any(same(value, slope) for slope in scope.slopes):
+    if value is None or role_of(value, scope) or any(same(value, slope) for _, slope in scope.slopes):
         return value is not None
     arrays = [scope.floats[n] for n in scope.words(text) & set(scope.floats)]
     forms = [form for a in arrays if a.shape == np.shape(value) for form in (a * (1 - a), 1 - a**2)]

@@ -151,6 +151,8 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     for cause, equation in SYMPTOMS:
         if all(_holds(equation, pair) for pair in every):
             return cause
+    if all(_holds(wrong_loss, pair) for pair in every):
+        return None
     odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
     if len(odd) == 1 and len(only := list(odd.pop())) == 1 and only[0]:  # some of the terms have a factor
         return factor_name(only[0], trail, every)

@@ -64,9 +64,11 @@ def output_form(p: Pair) -> bool:
 
 
 def slope_of_another_layer(p: Pair) -> bool:
+    own = {x.node for x in p.applied}
+
     def factors(x: Applied) -> Iterator[Any]:
         for other in p.view.every:
-            if not same(other.z, x.z):
+            if other.node not in own and not same(other.z, x.z):
                 slopes = other.slope, x.activation.slope(other.z) * 1.0
                 yield from (slope for slope in slopes if fits(slope, x.slope))
 
