@@ -282,7 +282,8 @@ class _Examination:
         wrong, edits, found, blamed = list(trail.look.wrong), list[Patch](), dict[int, Mistake](), set[int]()
         while wrong and (chain := self._located(trail, wrong)):
             firsts = [healings[0] for healings in chain]
-            if not found and firsts[0].mended < set(wrong) and (one := self._at_once(trail, firsts)):
+            several = not found and firsts[0].mended < set(wrong) and not self._program_cause()
+            if several and (one := self._at_once(trail, firsts)):
                 return one
             for i, healings in enumerate(chain):
                 now = time.thread_time()
