@@ -12,8 +12,7 @@ import keyword
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from ctypes import string_at
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -195,10 +194,10 @@ def identifier(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in ("np", "print") else name
 
 
-def _legacy_state() -> Any:
-    """Where np.random's own generator stands; of the usual one its memory: `.state` makes numbers of it, one by one."""
-    bits = cast(Any, np.random).get_bit_generator()
-    return string_at(bits.ctypes.state_address, 4 * 625) if type(bits) is np.random.MT19937 else repr(bits.state)
+def _legacy_state() -> list[bytes]:
+    """Where np.random's own generator stands."""
+    state: Any = np.random.get_state(legacy=False)
+    return [np.asarray(part).tobytes() for part in state["state"].values()]
 
 
 def _called(f: Any) -> str:
