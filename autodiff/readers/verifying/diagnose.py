@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ...graph import Node
 from .compare import ratio, same
 from .edits import Edit, after, around, candidates, instead, of_expression, rewritten, synthesized, unshared, written
 from .edits.line import Line, called, evaluated, is_target, parsed, product, tight
@@ -120,10 +121,12 @@ class Doctor:
         cause = (
             cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
         )
-        cause = cause or presumed(trail, healing, self.looks)
         cause = cause or (_by_terms(bench.own, proven[0].expression, scope) if proven else None)
-        if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and is_of_loss(trail, healing, self.looks):
-            cause = "wrong-loss-derivative"
+        cause = cause or presumed(trail, healing, self.looks)
+        if cause in ("wrong-local-derivative", "wrong-tensor-in-delta"):
+            itself = not proven or proven[0].statement is bench.statement
+            if is_of_loss(trail, healing, self.looks) or (itself and _speaks_of_targets(trail, healing, bench, scope)):
+                cause = "wrong-loss-derivative"
         return proven, cause
 
     def at_once(self, trail: Trail, several: Sequence[Healing]) -> Diagnosis | None:
@@ -417,6 +420,14 @@ def _counters(statement: Statement) -> set[str]:
     """The names that the loops of a function count with."""
     loops = [node.target for node in ast.walk(statement.origin.tree) if isinstance(node, (ast.For, ast.comprehension))]
     return {node.id for target in loops for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
+def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
+    """Whether a line behind which there is only the loss computes with what that compares with."""
+    node = healing.target.nodes[0]
+    words = scope.words(bench.statement.text) & set(scope.arrays)
+    tail = isinstance(node, Node) and trail.view.is_tail(node)
+    return tail and any(scope.is_compared(scope.arrays[word]) for word in words)
 
 
 def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:

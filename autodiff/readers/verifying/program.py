@@ -13,9 +13,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-import math
 import random
 import sys
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import BuiltinMethodType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -484,14 +485,18 @@ def _is_users_object(value: Any) -> bool:
 
 
 def node_places(run: Run, nodes: Sequence[Node]) -> dict[Node, tuple[Any, ...]]:
-    """For each node the place in the program that made it: call sites, statement, and the how manieth node there."""
-    found: dict[Node, tuple[Any, ...]] = {}
-    marks = iter(sorted(run.marks))
-    stamp, place, count = -1, (), 0
-    for node in nodes:
-        while stamp < node.index:
-            stamp, place = next(marks, (math.inf, ("end",)))
-            count = 0
-        found[node] = (*place, count)
-        count += 1
-    return found
+    """For each node the place in the program that made it: call sites, statement, and which of its operations it is.
+
+    The last one is counted first: a loop's first run may do less, with what is no parameter's yet.
+    """
+    found: list[tuple[Node, tuple[Any, ...]]] = []
+    marks = sorted(run.marks)
+    stamps, last, count = [stamp for stamp, _ in marks], -1, Counter[str]()
+    for node in reversed(nodes):
+        mark = bisect_left(stamps, node.index)
+        if mark != last:
+            last, count = mark, Counter()
+        place, name = marks[mark][1] if mark < len(marks) else ("end",), node.primitive.name
+        found.append((node, (*place, (name, count[name]))))
+        count[name] += 1
+    return dict(reversed(found))

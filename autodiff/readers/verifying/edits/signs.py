@@ -20,7 +20,7 @@ def signs(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """The other sign, of all or of a term; a difference the other way round."""
     for node in line.nodes:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            yield Candidate(line.replaced(node, line.of(node.operand)), "sign")
+            yield Candidate(line.replaced(node, line.of(node.operand)), None if line.is_index(node) else "sign")
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
             left, right = line.of(node.left), line.of(node.right)
             other = "+" if isinstance(node.op, ast.Sub) else "-"

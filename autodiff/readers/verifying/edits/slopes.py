@@ -79,9 +79,10 @@ def _pairs(line: Line, scope: Scope) -> Iterator[Candidate]:
 
 def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str | None:
     """What is wrong with a factor that stands where an activation's derivative should."""
+    passed = [x.slope for x in scope.behind]  # parts of the same formula
     with np.errstate(all="ignore"):
         for other in scope.applied:
-            another = other is not applied and not same(applied.slope, other.slope)
+            another = other is not applied and not any(same(other.slope, own) for own in (applied.slope, *passed))
             if another and other.is_slope_only and same(value, other.slope):
                 return "activation-derivative-of-wrong-layer"
         if applied.a is not None and same(value, applied.activation.slope(scope.floats[applied.a])):
@@ -100,7 +101,8 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
         return "relu-mask-from-wrong-tensor" if is_mask and of_delta else "activation-derivative-of-wrong-layer"
     if {applied.a, applied.z} & scope.words(text):
         return "wrong-local-derivative"
-    elsewhere = any(same(value, slope) and not same(z, applied.z_value) for z, slope in scope.slopes)
+    layers = [(z, slope) for z, slope in scope.slopes if not any(same(slope, own) for own in passed)]
+    elsewhere = any(same(value, slope) and not same(z, applied.z_value) for z, slope in layers)
     return "activation-derivative-of-wrong-layer" if elsewhere else None
 
 

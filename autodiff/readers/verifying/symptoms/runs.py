@@ -63,6 +63,8 @@ def _overwritten_values(trail: Trail, healing: Healing, look: Look) -> Any:
     if not others:
         return None
     again = sum(record.stack == mine[0].stack for record in mine) > 1
+    if again and len(healing.values) > 1:
+        return None  # a value in each run, of which none is a total
     return ... if again else [record.value for record in others]
 
 
