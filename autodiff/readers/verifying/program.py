@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import math
 import random
 import sys
 from bisect import bisect_left
@@ -126,7 +127,7 @@ class Run:
         self.records: list[Record] = []
         self.widen: bool = widen  # buffers of integers become such of floats, into which a Tensor can be written
         self.recording: bool = record
-        self.tainted: bool = False  # a value was computed in a way that no gradient passes
+        self.tainted: float = math.inf  # from which node on values were computed in a way that no gradient passes
         self.marks: list[tuple[int, tuple[Any, ...]]] = []  # which nodes were made where
         self.locals: dict[str, Any] = {}  # of the outermost function, at its end
         self._seen: dict[int, int] = {}
@@ -414,12 +415,15 @@ class Run:
         try:
             result = function(*arguments, **keywords)
         except (AutodiffError, TypeError):  # `round` and others know no Tensors
-            self.tainted = True
+            self._taint()
             function = getattr(plain_value(owner), function.__name__) if isinstance(owner, Tensor) else function
             result = function(*plain_value(arguments), **{k: plain_value(v) for k, v in keywords.items()})
         if any(t.requires_grad for t in tensors) and _is_cut_off(result):
-            self.tainted = True
+            self._taint()
         return self._wrapped(result, function)
+
+    def _taint(self) -> None:
+        self.tainted = min(self.tainted, next_index())
 
     def _wrapped(self, result: Any, function: Any = None) -> Any:
         if self.widen and isinstance(result, np.ndarray) and result.dtype.kind in "iu" and function in _BUFFERS:
@@ -450,6 +454,8 @@ def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
         return getattr(np, function.__name__, function)
     if function in _ARRAYS:
         return lambda data, *_, **__: _stacked(data)
+    if function in _REDUCING and arguments and isinstance(arguments[0], (list, tuple)):
+        return lambda data, *others, **options: function(_stacked(data), *others, **options)
     if function is isinstance:
         return lambda t, kinds: isinstance(np.empty(0) if isinstance(t, Tensor) else t, kinds)
     return function
@@ -457,6 +463,7 @@ def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
 
 _BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
 _NUMBERS = (float, np.float64, np.float32)
+_REDUCING = (np.sum, np.mean, np.prod, np.max, np.min, np.std, np.var, np.cumsum)  # of lists, too
 _ARRAYS = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
 
 

@@ -90,6 +90,11 @@ class Look:
         """The node of the loss."""
         return summed(self.traced.loss)._node
 
+    @property
+    def is_tainted(self) -> bool:
+        """Whether gradient may have been lost on the way to the loss; what is lost behind it does not matter."""
+        return self.traced.run.tainted < self.output.index
+
     @functools.cached_property
     def forward(self) -> tuple[Node, ...]:
         """The values behind the loss through which gradient flows, in the order of computation."""

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -152,12 +153,14 @@ class _Examination:
 
     def _recorded(self, point: Point) -> Look:
         look = looked(self.problem, point)
-        return self._trusted(look, heard(self.problem, look) if look.traced.run.tainted else Witness())
+        return self._trusted(look, heard(self.problem, look) if look.is_tainted else Witness())
 
     def _trusted(self, look: Look, witness: Witness) -> Look:
         """A look at a graph that gradients may pass by, only if differences confirm it."""
-        if look.traced.run.tainted and (witness.against or (witness.digits or 0) < CONFIRMED):
+        if look.is_tainted and (witness.against or (witness.digits or 0) < CONFIRMED):
             raise GradientError("some of its steps turn arrays into numbers that no gradient passes")
+        if _is_finite(look, by_hand=True) and math.isfinite(number(look.plain.loss)) and not _is_finite(look):
+            raise GradientError("its recorded gradient is not finite where the loss is")
         return look
 
     def _accept_kinks(self, look: Look) -> None:
