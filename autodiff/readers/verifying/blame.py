@@ -50,6 +50,8 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
     later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
     if _was_right(trail, healing, later):
         return True
+    if _is_renamed(trail, healing, later):
+        return True
     if not own or trail.repeats(healing.statement):
         return False
     wished = [node for node in healing.target.nodes[:1] if isinstance(node, Node)]
@@ -58,6 +60,14 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
         or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
         or _turned_right(trail, healing.statement)
     )
+
+
+def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
+    """Whether a later step does no more than give the same derivative another name: there something was forgotten."""
+    own = set(trail.meanings(healing.statement))
+    statements = trail.problem.program.statements
+    names = (h.statement for h in later if isinstance(statements[h.statement].expression, ast.Name))
+    return any(own & set(trail.meanings(statement)) for statement in names)
 
 
 def _is_part(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:

@@ -123,9 +123,10 @@ class Doctor:
         )
         cause = cause or (_by_terms(bench.own, proven[0].expression, scope) if proven else None)
         cause = cause or presumed(trail, healing, self.looks)
-        if cause in ("wrong-local-derivative", "wrong-tensor-in-delta"):
+        if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and healing.target.kind == "adjoint":
             itself = not proven or proven[0].statement is bench.statement
-            if is_of_loss(trail, healing, self.looks) or (itself and _speaks_of_targets(trail, healing, bench, scope)):
+            of_loss = cause == "wrong-local-derivative" and is_of_loss(trail, healing, self.looks)
+            if of_loss or (itself and _speaks_of_targets(trail, healing, bench, scope)):
                 cause = "wrong-loss-derivative"
         return proven, cause
 

@@ -58,6 +58,8 @@ def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
     if isinstance(value, int) and isinstance(other, int):
         return "ratio"  # of two counts
+    if np.ndim(value) == 2 and same(np.transpose(value), other):
+        return "gradient-transposed" if final else "weight-not-transposed" if scope.is_parameter(other) else None
     parent = line.parents.get(node)
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div) and node is parent.right:
         return None

@@ -114,6 +114,9 @@ def _literal_cause(line: Line, parent: Any, scope: Scope) -> str | None:
         return "ddof"
     if isinstance(parent, ast.Slice) and parent.step is not None:
         return None
+    keyword = line.parents.get(parent)
+    if isinstance(keyword, ast.keyword) and keyword.arg == "axis":
+        return "bias-wrong-axis"
     if isinstance(parent, (ast.Subscript, ast.Slice, ast.Tuple)):
         return "off-by-one-index"
     base = _powered(line, parent)

@@ -56,7 +56,7 @@ def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> 
 def _dropped_cause(line: Line, text: str, scope: Scope) -> str | None:
     if "*" in text and any(has_word(number.split(".")[-1], text) for number in scope.numbers):
         return "regulariser-on-wrong-parameter"
-    return "accumulated-twice" if line.text.count(text) > 1 else None
+    return "accumulated-twice" if [line.of(term) for term in line.terms].count(text) > 1 else None
 
 
 def masks(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:

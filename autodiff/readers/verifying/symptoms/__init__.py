@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ....tensor import Tensor
-from ..compare import ratio
+from ..compare import ratio, same
 from ..locate import Trail
 from ..targets import Healing
 from ..truth import Look, largest
@@ -218,8 +218,10 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
     whole = round(factor) if factor > 1 else round(1 / factor) if factor > 0 else 0
     if whole in sizes and abs((factor if factor > 1 else 1 / factor) - whole) < 1e-6:
         outputs = {size for target in trail.compared for size in target.shape}
-        samples = _of_all(pairs[0].view.constants)
-        if whole in outputs and samples and whole not in samples and factor > 1:
+        constants = pairs[0].view.constants
+        samples = _of_all(constants)
+        inputs = {size for array in constants for size in array.shape if not _is_among(array, trail.compared)}
+        if whole in outputs and inputs and whole not in inputs and factor > 1:
             return "factor-K"
         if whole not in inner or whole in samples:
             return "factor-N" if factor > 1 else "factor-1/N"
@@ -227,6 +229,10 @@ def factor_name(factor: float, trail: Trail, pairs: Sequence[Pair]) -> str | Non
             return "factor-K" if factor > 1 else None
     many = max(pair.true.size for pair in pairs) > 1 or len({id(pair.view) for pair in pairs}) < len(pairs)
     return "factor-const" if many else None  # any two numbers have a ratio
+
+
+def _is_among(array: Any, arrays: Sequence[Any]) -> bool:
+    return any(same(array, other) for other in arrays)
 
 
 def _of_all(arrays: Sequence[Any]) -> set[int]:

@@ -57,6 +57,8 @@ def skipped(p: Pair) -> bool:
         return False
     entrywise = {*p.view.users[p.node], *p.view.along(p.node)}  # which is no layer
     here = {p.node, *(x.node for x in p.applied), *entrywise}
+    if any(same(p.hand, p.factor * p.view.adjoints[u]) for u in entrywise if u in p.view.adjoints):
+        return False
     later = [g for n, g in p.view.adjoints.items() if n not in here and g.shape == np.shape(p.hand) and g.size > 1]
     return any(same(p.hand, p.factor * g * slope) for g in later for slope in slopes)
 

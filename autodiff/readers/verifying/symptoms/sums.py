@@ -131,6 +131,8 @@ def penalty_elsewhere(p: Pair) -> bool:
     value = p.view.values.get(p.node) if p.node is not None else None
     if not p.is_parameter or p.node is None or value is None or value.size < 2 or np.shape(p.hand) != p.true.shape:
         return False
+    if value.ndim == 1 and any(user.primitive.name in ("getitem", "reshape", "ravel") for user in p.view.users[p.node]):
+        return False  # several parameters in one
     extra = np.asarray(p.hand - p.true)
     there = np.abs(extra) > EXACT * largest(p.true)
     if any(_is_multiple(part, value) and np.any(part[there]) for _, part in p.parts):
