@@ -116,7 +116,9 @@ class Doctor:
             cause = nearest if nearest is not None else "factor-2"
         if cause == "overwritten-not-accumulated" and proven and all(edit.cause != cause for edit in proven):
             cause = "missing-branch"  # to add to what was there does not mend it
-        if (cause, agreed) == ("ddof", "factor-const") or (cause == "factor-const" and agreed in SIZES):
+        if cause == "ddof" and proven and not any(map(_counts, (proven[0].text, bench.statement.source))):
+            cause = "factor-const"
+        if cause == "factor-const" and agreed in SIZES:
             cause = agreed  # the line that mends it knows which constant
         cause = (
             cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
@@ -438,7 +440,8 @@ def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
     if not 1 < len(terms) <= MOST_TERMS or not np.shape(own):
         return None
     right, wrong = _signs(evaluated(line.text, scope), terms), _signs(own, terms)
-    if right is None or wrong is None or not any(wrong):
+    masked = any(isinstance(node, ast.Compare) for node in line.nodes)  # pieces of one formula
+    if right is None or wrong is None or not any(wrong) or masked:
         return None
     if any(w not in (0, r) for w, r in zip(wrong, right, strict=True)):
         return "sign" if all(wrong) else None
@@ -456,6 +459,11 @@ def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:
         return None
     ways = itertools.product((1, -1, 0), repeat=len(terms))
     return next((s for s in ways if same(value, sum(k * t for k, t in zip(s, terms, strict=True)))), None)
+
+
+def _counts(text: str) -> bool:
+    """Whether a line speaks of a count less one, or of a spread."""
+    return re.search(r"- 1\b|ddof|(std|var)\(", text) is not None
 
 
 def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:

@@ -77,7 +77,7 @@ MISTAKES = [
     Mistake("softmax-diagonal-only", ("dS", "softmax_backward"), SOFTMAX, "        return self.A * (1 - self.A) * dA\n"),
     Mistake("softmax-wrong-axis", ("inner", "dS", "softmax_backward"), "np.sum(dA * self.A, axis=-1, keepdims=True)", "np.sum(dA * self.A, axis=0, keepdims=True)"),
     Mistake("softmax-wrong-axis", ("self.A", "dS", "inner", "softmax"), "self.A = softmax(self.S)", "self.A = softmax(self.S.T).T"),
-    Mistake(("missing-branch", None), ("dS", "softmax_backward"), "return self.A * (dA - inner)", "return self.A * dA"),
+    Mistake(("missing-branch", "softmax-diagonal-only", None), ("dS", "softmax_backward"), "return self.A * (dA - inner)", "return self.A * dA"),
     Mistake(("missing-activation-derivative", "skipped-layer"), "dS", "dS = self.softmax_backward(dA)", "dS = dA"),
     Mistake("gradient-transposed", "self.dWo", "self.dWo = self.C.T @ dO", "self.dWo = dO.T @ self.C"),
     Mistake(("weight-not-transposed", "gradient-transposed", None), "dV", "dV = self.A.T @ dC", "dV = self.A @ dC"),

@@ -27,7 +27,7 @@ def signs(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             if isinstance(node.op, ast.Sub):
                 yield Candidate(line.replaced(node, f"{right} - {product(left)}"), "sign")
             local = isinstance(node.left, ast.Constant)  # 1 + a**2
-            cause = "wrong-local-derivative" if local else "sign"
+            cause = "off-by-one-index" if line.is_index(node) else "wrong-local-derivative" if local else "sign"
             yield Candidate(line.replaced(node, f"{left} {other} {product(right)}"), cause)
         if isinstance(node, ast.Call) and len(node.args) == 1:
             argument = line.of(node.args[0])

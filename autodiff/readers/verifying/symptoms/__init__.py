@@ -181,7 +181,7 @@ def _of_slope(pairs: Sequence[Pair]) -> str | None:
     return next(found, None)
 
 
-SPREADS = ("var", "std", "sqrt", "pow", "power")  # of which there is one where values are normalised
+SPREADS = ("var", "std", "sqrt")  # of which there is one where values are normalised
 SLOPES = (
     "relu-mask-inverted", "activation-derivative-at-activation", "output-form-on-preactivation",
     "activation-derivative-of-wrong-layer", "derivative-of-another-activation", "relu-mask-from-wrong-tensor",

@@ -10,6 +10,7 @@ import numpy as np
 from ....graph import Node
 from ..compare import EXACT, ratio, same
 from ..truth import largest
+from ..view import Applied
 from .factors import left_out
 from .pair import Pair, products
 
@@ -102,7 +103,7 @@ def sign_of_a_part(p: Pair) -> bool:
 
 
 def branch_missing(p: Pair) -> bool:
-    if wrong_slope(p):
+    if _only_activation(p):
         return False  # z / (1 + abs(z)) uses z twice, and is one function
     return p.weights is not None and set(p.weights) == {0.0, 1.0}
 
@@ -157,11 +158,14 @@ def epsilon(p: Pair) -> bool:
 
 
 def wrong_slope(p: Pair) -> bool:
-    """Anything else, where nothing but an activation is made of the value, entry by entry."""
-    if p.node is None or p.view.compares(p.node):
-        return False
-    ends = p.view.of_itself(p.node)
-    return len(ends) == 1 and any(x.node is ends[0] for x in p.applied)
+    """Anything else, where an activation of the user's own is all that is made of the value, entry by entry."""
+    return any(not x.activation.name for x in _only_activation(p))
+
+
+def _only_activation(p: Pair) -> list[Applied]:
+    """The activation, where nothing else is made of the value."""
+    ends = p.view.of_itself(p.node) if p.node is not None and not p.view.compares(p.node) else []
+    return [x for x in p.applied if [x.node] == ends]
 
 
 def wrong_loss(p: Pair) -> bool:
