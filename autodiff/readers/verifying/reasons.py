@@ -1,0 +1,212 @@
+"""Why a step is wrong: what its values prove, and what the lines that mend it say.
+
+The values have the first word (`symptoms`), but for what only the writing can tell; where they prove nothing, the edits
+that are nearest to what the user wrote.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...graph import Node
+from .compare import ratio, same
+from .edits import Edit
+from .edits.line import Line, evaluated, is_target
+from .locate import Trail
+from .moments import Bench
+from .problem import Problem
+from .scope import Scope
+from .symptoms import is_of_loss, named, presumed
+from .targets import Healing
+from .truth import Look
+
+SIZES = ("factor-N", "factor-1/N", "factor-K")
+MOST_TERMS = 4
+NEAR = 4  # words and signs more than the least that an edit has to change
+
+
+def reasoned(
+    trail: Trail, healing: Healing, looks: Sequence[Look], bench: Bench, scope: Scope, edits: Sequence[Edit]
+) -> tuple[list[Edit], str | None]:
+    """The edits with what each would prove, and the cause that the step's values and they agree on."""
+    names = Names(trail.problem, bench.own, bench.target, scope)
+    proven = [replace(edit, cause=names.resolved(edit.cause)) for edit in edits]
+    cause, agreed = named(trail, healing, looks), _agreed(proven)
+    nearest = proven[0].cause if proven else None
+    if cause is not None and cause != nearest and _says_more(nearest, cause, proven, trail.is_final(healing)):
+        cause = nearest if nearest is not None else "factor-2"
+    if cause == "overwritten-not-accumulated" and proven and all(edit.cause != cause for edit in proven):
+        cause = "missing-branch"  # to add to what was there does not mend it
+    if cause == "ddof" and proven and not any(map(_counts, (proven[0].text, bench.statement.source))):
+        cause = "factor-const"
+    if cause == "factor-const" and agreed in SIZES:
+        cause = agreed  # the line that mends it knows which constant
+    cause = cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
+    cause = cause or (_by_terms(bench.own, proven[0].expression, scope) if proven else None)
+    cause = cause or presumed(trail, healing, looks)
+    if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and healing.target.kind == "adjoint":
+        itself = not proven or proven[0].statement is bench.statement
+        of_loss = cause == "wrong-local-derivative" and is_of_loss(trail, healing, looks)
+        if of_loss or (itself and _speaks_of_targets(trail, healing, bench, scope)):
+            cause = "wrong-loss-derivative"
+    return proven, cause
+
+
+def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
+    """Whether a line behind which there is only the loss computes with what that compares with."""
+    node = healing.target.nodes[0]
+    words = scope.words(bench.statement.text) & set(scope.arrays)
+    tail = isinstance(node, Node) and trail.view.is_tail(node)
+    return tail and any(scope.is_compared(scope.arrays[word]) for word in words)
+
+
+def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
+    """What is wrong with a value that lacks terms of what it should be, or has some with another sign."""
+    line = Line(expression or "0")
+    terms = [evaluated(line.of(term), scope) for term in line.terms]
+    if not 1 < len(terms) <= MOST_TERMS or not np.shape(own):
+        return None
+    right, wrong = _signs(evaluated(line.text, scope), terms), _signs(own, terms)
+    masked = any(isinstance(node, ast.Compare) for node in line.nodes)  # pieces of one formula
+    if right is None or wrong is None or not any(wrong) or masked:
+        return None
+    if any(w not in (0, r) for w, r in zip(wrong, right, strict=True)):
+        return "sign" if all(wrong) else None
+    missing = [i for i, weight in enumerate(wrong) if not weight]
+    if all(any(map(is_target, scope.words(line.of(line.terms[i])))) for i in missing):
+        return "missing-target"
+    weights = [value for value in scope.arrays.values() if scope.is_parameter(value)]
+    penalties = (any(ratio(terms[i], value) is not None for value in weights) for i in missing)
+    return "regulariser-forgotten" if all(penalties) else "missing-branch"
+
+
+def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:
+    """The sign of each term in a value that is a sum of them, 0 where one is not in it."""
+    if any(np.shape(term) != np.shape(value) for term in terms):
+        return None
+    ways = itertools.product((1, -1, 0), repeat=len(terms))
+    return next((s for s in ways if same(value, sum(k * t for k, t in zip(s, terms, strict=True)))), None)
+
+
+def _counts(text: str) -> bool:
+    """Whether a line speaks of a count less one, or of a spread."""
+    return re.search(r"- 1\b|ddof|(std|var)\(", text) is not None
+
+
+def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
+    """The cause where a value of the forward pass, computed again, is another one."""
+    if healing.target.kind != "value":
+        return None
+    return "updated-weights" if scope.is_parameter(target) else "forward-differs"
+
+
+def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: bool) -> bool:
+    """Whether the line that mends a step tells better than its values what was wrong: how it was written."""
+    if nearest == "overwritten-not-accumulated":
+        return cause in ("detached-branch", "missing-branch", "missing-target")
+    if cause == "accumulated-twice":  # or one that has a factor
+        return bool(proven) and nearest in (None, "factor-2")
+    if nearest == "missing-target":
+        return cause in ("forward-differs", "missing-branch")
+    if nearest in ("off-by-one-index", "off-by-one-time"):
+        of_layer = "activation-derivative-of-wrong-layer" if nearest == "off-by-one-time" else None
+        others = "wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta", "overwritten-not-accumulated"
+        return cause in (*others, of_layer)
+    passes = ("missing-activation-derivative", "activation-derivative-twice", "skipped-layer", "missing-target")
+    return final and nearest in ("wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta") and cause in passes
+
+
+@functools.lru_cache(4096)
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\w+|[^\w\s]", text))
+
+
+def change(old: str, new: str) -> tuple[float, int]:
+    """How much of a statement an edit changes: words and signs put in, or taken out (half as much); its length."""
+    parts = difflib.SequenceMatcher(None, _tokens(old), _tokens(new), autojunk=False).get_opcodes()
+    changes = [(i2 - i1, j2 - j1) for kind, i1, i2, j1, j2 in parts if kind != "equal"]
+    return sum(more + max(0, less - more) / 2 for less, more in changes), len(new)
+
+
+class Names:
+    """What the factor between a value and the right one is called."""
+
+    def __init__(self, problem: Problem, own: Any, target: Any, scope: Scope) -> None:
+        self.factor = ratio(own, target)
+        self.scope, self.shape = scope, np.shape(target)
+        self.off = own - target if np.shape(own) == self.shape else None
+        self.counts: set[int] = {size for value in scope.arrays.values() for size in value.shape}
+        self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(") or text.isidentifier()}
+        self.outputs = {size for target in scope.compared for size in target.shape}
+        self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
+
+    def resolved(self, cause: str | None) -> str | None:
+        """A factor is called by what it is, not by how it was mended."""
+        if cause is None:
+            return None
+        if cause.startswith("term:"):
+            return self._factor(float(cause.removeprefix("term:")))
+        if self.factor is None and cause.startswith(("factor", "size", "ratio")) and self._regularises():
+            return "regulariser-scale"
+        if self.factor is not None and (
+            cause.startswith(("factor", "size", "ratio", "mean", "sum"))
+            or cause == "sign"
+            or (cause == "wrong-local-derivative" and self.shape not in ((), (1,)))
+        ):
+            return self.factor_name
+        if cause.startswith(("size", "ratio", "mean", "sum")):
+            return None
+        return cause
+
+    @property
+    def factor_name(self) -> str | None:
+        """The cause, where nothing but a factor is between them."""
+        return self._factor(self.factor) if self.factor is not None else None
+
+    def _regularises(self) -> bool:
+        """Whether what is too much is a multiple of a parameter."""
+        arrays = (v for v in self.scope.arrays.values() if self.off is not None and np.shape(v) == self.shape)
+        return any(ratio(self.off, value) is not None for value in arrays if self.scope.is_parameter(value))
+
+    def _factor(self, factor: float) -> str:
+        named = {-1.0: "sign", 2.0: "factor-2", 0.5: "factor-half"}
+        for value, name in named.items():
+            if abs(factor - value) < 1e-9:
+                return name
+        for inverse, text in ((False, "factor-{}"), (True, "factor-1/{}")):
+            size = 1 / factor if inverse else factor
+            if size > 1 and abs(size - round(size)) < 1e-6 and round(size) in self.counts:
+                if round(size) not in self.inner:
+                    return text.format("N")
+                if not inverse and (not self.outputs or round(size) in self.outputs):
+                    return "factor-K"
+        return "factor-const"
+
+
+PRECEDENCE = (
+    "activation-derivative-at-activation", "output-form-on-preactivation", "activation-derivative-of-wrong-layer",
+    "activation-derivative-twice", "derivative-of-another-activation", "missing-activation-derivative",
+    "relu-mask-from-wrong-tensor", "relu-mask-inverted", "softmax-wrong-axis", "bias-not-reduced", "bias-wrong-axis",
+    "off-by-one-time", "off-by-one-index", "updated-weights", "ddof", "regulariser-scale",
+    "overwritten-not-accumulated",
+)  # fmt: skip
+
+
+def _agreed(edits: Sequence[Edit]) -> str | None:
+    """The cause that the nearest edits prove: the one that they agree on, or the most special one."""
+    changes = [change(edit.statement.source, edit.text)[0] for edit in edits]
+    near = [edit for edit, change in zip(edits, changes, strict=True) if change <= min(changes) + NEAR]
+    named = list(dict.fromkeys(edit.cause for edit in near if edit.cause is not None))
+    nearest = {edit.cause for edit, change in zip(edits, changes, strict=True) if change == min(changes)} - {None}
+    if len(named) == 1 or len(nearest) == 1:
+        return named[0] if len(named) == 1 else nearest.pop()
+    return next((cause for cause in PRECEDENCE if cause in named), None)
