@@ -96,7 +96,7 @@ def test_no_false_alarm(case):
 @needs_verify
 @pytest.mark.parametrize("case", some(MISTAKES, [*one_of_each_cause(), *MISTAKES[::40]]))
 def test_a_mistake_is_detected(case, monkeypatch):
-    monkeypatch.setattr("autodiff.readers.verifying.verify.BUDGET", 0)  # seconds to explain it
+    monkeypatch.setattr("autodiff.readers.verifying.mistakes.BUDGET", 0)  # seconds to explain it
     assert outcome(case, seed=0).detected
 
 

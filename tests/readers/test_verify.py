@@ -496,7 +496,7 @@ def test_an_error_of_the_search_does_not_take_the_verdict_away(monkeypatch):
     def fail(*_, **__):
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("autodiff.readers.verifying.verify.first_wrong", fail)
+    monkeypatch.setattr("autodiff.readers.verifying.mistakes.first_wrong", fail)
     report = ad.verify(doubled, W)
     assert report.verdict == "wrong"
     assert "ZeroDivisionError" in report.notes[-1]
