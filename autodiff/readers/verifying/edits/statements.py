@@ -18,6 +18,7 @@ from .names import renamed
 from .signs import factors, literals, signs
 from .terms import masks, terms
 
+MOST_NAMES = 4  # in a tuple, of which two are exchanged
 OPERATORS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "=": (("+=", "overwritten-not-accumulated"),),
     "+=": (("=", "accumulated-twice"), ("-=", "sign")),
@@ -43,6 +44,7 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
 def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
     """The same expression, written otherwise or to another place, or not at all."""
     if not _is_single(statement):
+        yield from _exchanged(statement)
         return
     name, operator = statement.names[0], statement.kind
     held = evaluated(name, scope)
@@ -63,10 +65,22 @@ def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
     yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), cause)
 
 
+def _exchanged(statement: Statement) -> Iterator[Edit]:
+    """Two of the names that a tuple is given, in each other's places."""
+    left, equals, right = statement.source.partition("=")
+    names = [name.strip() for name in left.split(",")]
+    if equals and 2 <= len(names) <= MOST_NAMES and all(name.isidentifier() for name in names):
+        for a, b in itertools.combinations(range(len(names)), 2):
+            order = [*names]
+            order[a], order[b] = names[b], names[a]
+            yield _of_statement(statement, f"{', '.join(order)} ={right}", None)
+
+
 def _is_single(statement: Statement) -> bool:
     """Whether a statement writes to one thing, and to nothing else."""
     single = statement.kind in OPERATORS and len(statement.names) == 1
-    return single and statement.source.startswith(statement.names[0])
+    name, _, rest = statement.source.partition(statement.names[0])
+    return single and not name and rest.lstrip().startswith(statement.kind)
 
 
 def _twins(statement: Statement, line: Line, scope: Scope) -> Iterator[Edit]:
