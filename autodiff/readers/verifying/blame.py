@@ -63,11 +63,10 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
 
 
 def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
-    """Whether a later step does no more than give the same derivative another name: there something was forgotten."""
-    own = set(trail.meanings(healing.statement))
+    """Whether a later step does no more than give the same value another name: there something was forgotten."""
     statements = trail.problem.program.statements
     names = (h.statement for h in later if isinstance(statements[h.statement].expression, ast.Name))
-    return any(own & set(trail.meanings(statement)) for statement in names)
+    return any(trail.values_of(healing.statement) & trail.values_of(statement) for statement in names)
 
 
 def _is_part(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
@@ -84,8 +83,8 @@ def _was_right(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool
     """Whether a step of a loop is right when it first runs, and wrong only after a later one went wrong."""
     _, _, path = next(iter(healing.values))
     first, *again = [record for record in trail.steps[healing.statement] if record.path == path]
-    if not again:
-        return False
+    if not again or isinstance(trail.problem.program.statements[healing.statement].expression, ast.Name):
+        return False  # to give a name is no step
     until = trail.position[again[0].place]
     between = [h.target.nodes[0] for h in later if h.order < until]
     return any(trail.is_made_of(made, node) for node in trail.meanings_of(first) for made in between)

@@ -143,6 +143,10 @@ class Trail:
             last[key] = record
         return {statement for statement, returns in origins.items() if len(returns) > 1}
 
+    def values_of(self, statement: int) -> set[Any]:
+        """What is equal for two statements that only give a value another name."""
+        return {self._identity(record) for record in self.steps[statement]}
+
     def _identity(self, record: Record) -> Any:
         """What is equal for a value and its aliases."""
         node = self.nodes.get(record.place)

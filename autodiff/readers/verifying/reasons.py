@@ -99,7 +99,7 @@ def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:
 
 def _counts(text: str) -> bool:
     """Whether a line speaks of a count less one, or of a spread."""
-    return re.search(r"- 1\b|ddof|(std|var)\(", text) is not None
+    return re.search(r"-\s*1\b|ddof|(std|var)\(", text) is not None
 
 
 def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:

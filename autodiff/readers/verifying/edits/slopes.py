@@ -13,7 +13,8 @@ import numpy as np
 from ..activations import ACTIVATIONS, Activation
 from ..compare import same
 from ..scope import Applied, Scope
-from .line import Candidate, Line, evaluated, product
+from .line import Candidate, Line, evaluated, parsed, product
+from .names import shift_between
 
 
 def slopes(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
@@ -79,6 +80,8 @@ def _pairs(line: Line, scope: Scope) -> Iterator[Candidate]:
 
 def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str | None:
     """What is wrong with a factor that stands where an activation's derivative should."""
+    if _is_of_another_time(text, applied):
+        return "off-by-one-time"
     passed = [x.slope for x in scope.behind]  # parts of the same formula
     with np.errstate(all="ignore"):
         for other in scope.applied:
@@ -104,6 +107,16 @@ def _slope_cause(text: str, value: Any, applied: Applied, scope: Scope) -> str |
     layers = [(z, slope) for z, slope in scope.slopes if not any(same(slope, own) for own in passed)]
     elsewhere = any(same(value, slope) and not same(z, applied.z_value) for z, slope in layers)
     return "activation-derivative-of-wrong-layer" if elsewhere else None
+
+
+def _is_of_another_time(text: str, applied: Applied) -> bool:
+    """Whether it speaks of `h[t - 1]` where `h[t]` belongs."""
+    tree = parsed(text)
+    nodes = ast.walk(tree) if tree is not None else ()
+    spoken = {ast.unparse(node) for node in nodes if isinstance(node, ast.Subscript)}
+    right = {name for name in (applied.a, applied.z) if name}
+    shifts = (shift_between(word, name) for word in spoken for name in right)
+    return not spoken & right and "off-by-one-time" in shifts
 
 
 def _forms(activation: Activation, applied: Applied, scope: Scope) -> Iterator[Any]:
