@@ -141,13 +141,14 @@ class Names:
     """What the factor between a value and the right one is called."""
 
     def __init__(self, problem: Problem, own: Any, target: Any, scope: Scope) -> None:
-        self.factor = ratio(own, target)
-        self.scope, self.shape = scope, np.shape(target)
-        self.off = own - target if np.shape(own) == self.shape else None
+        self.factor: float | None = ratio(own, target)
+        self.scope: Scope = scope
+        self.shape: tuple[int, ...] = np.shape(target)
+        self.off: Any = own - target if np.shape(own) == self.shape else None
         self.counts: set[int] = {size for value in scope.arrays.values() for size in value.shape}
         self.counts |= {size for size, text in scope.sizes.items() if text.startswith("len(") or text.isidentifier()}
-        self.outputs = {size for target in scope.compared for size in target.shape}
-        self.inner = {size for value in problem.parameters.values() for size in np.shape(value)}
+        self.outputs: set[int] = {size for target in scope.compared for size in target.shape}
+        self.inner: set[int] = {size for value in problem.parameters.values() for size in np.shape(value)}
 
     def resolved(self, cause: str | None) -> str | None:
         """A factor is called by what it is, not by how it was mended."""
