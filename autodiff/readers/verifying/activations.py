@@ -52,4 +52,5 @@ ACTIVATIONS = (
 )
 # fmt: on
 
+PARTS = ("exp", "square", "sin")  # what other activations, and losses, are made of
 SMOOTH = tuple(a for a in ACTIVATIONS if a.name in ("sigmoid", "tanh", "softplus"))  # one number tells them

@@ -48,9 +48,7 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
     if any(_fits_name(trail, healing.statement, h.target.nodes[0]) for h in promised):
         return False  # it is called after another value
     later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
-    if _was_right(trail, healing, later):
-        return True
-    if _is_renamed(trail, healing, later):
+    if _was_right(trail, healing, later) or _is_renamed(trail, healing, later):
         return True
     if not own or trail.repeats(healing.statement):
         return False

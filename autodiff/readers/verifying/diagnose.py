@@ -33,8 +33,6 @@ from .truth import Look, close, looked, number, rounding
 MOST_PROVEN = 8  # edits that are proven at all points
 FEW_PROVEN = 3  # of them, even where there is no time left
 MOST_RUN = 30  # edits that are tried by running the program
-
-
 AT_LEAST = 0.5  # seconds for a statement
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections import Counter
@@ -41,9 +42,9 @@ class Search:
     def results(self) -> tuple[list[Mistake], Sequence[Step], dict[str, str]]:
         """The mistakes, the steps around them, and what else is to be told."""
         if names := sorted(self.looks[0].plain.run.returning_globals):
-            wrong = tuple(sorted({n for look in self.looks for n in look.wrong}))
+            wrong = _wrong_anywhere(self.looks)
             statement = self._return_of(names[0])
-            doctor = Doctor(self.problem, self.looks, self.deadline)
+            doctor = self._doctor()
             fix = doctor.returning(statement) if statement is not None else None
             mistake = Mistake(names[0], statement, cause="function-returns-global", wrong=wrong)
             return [replace(mistake, fix=fix.text) if fix is not None else mistake], (), {}
@@ -52,7 +53,7 @@ class Search:
         if statements := trail.careless_loss():
             statement = statements[0]
             wrong = tuple(trail.look.wrong)
-            doctor = Doctor(self.problem, self.looks, self.deadline)
+            doctor = self._doctor()
             edit = next(filter(None, map(doctor.fitting, statements)), None)
             mistake = Mistake(statement.name, statement, cause="accidental-broadcast", wrong=wrong)
             return [replace(mistake, fix=edit.text if edit else None)], (), {}
@@ -71,22 +72,25 @@ class Search:
                 found = [self._turned_loss(found[0])]
         return found, steps(trail, blamed) if blamed else (), details
 
+    def _doctor(self) -> Doctor:
+        return Doctor(self.problem, self.looks, self.deadline)
+
     def _exchanged(self) -> list[Mistake]:
         """Two gradients that are given back in each other's places."""
-        wrong = sorted({name for look in self.looks for name in look.wrong})
+        wrong = _wrong_anywhere(self.looks)
         statement = self._return_of(getattr(self.problem.f, "__name__", ""))
         for pair in itertools.permutations(wrong, 2):
             ways = [(look, a, b) for look in self.looks for a, b in (pair, pair[::-1])]
             known = all(look.agreement[a].resolution < KNOWN for look, a, _ in ways)
             if statement is not None and known and all(agrees(look, a, look.hand[b]) for look, a, b in ways):
-                edit = Doctor(self.problem, self.looks, self.deadline).exchanging(statement)
+                edit = self._doctor().exchanging(statement)
                 meaning = f"the gradients of {pair[0]} and {pair[1]} the other way round"
                 return [Mistake("return", statement, meaning, fix=edit.text if edit else None, wrong=pair)]
         return []
 
     def _of_softmax(self, mistake: Mistake) -> Mistake:
         """The mistake, if it is that the forward pass goes along the wrong axis: there."""
-        edit = Doctor(self.problem, self.looks, self.deadline).along_another_axis()
+        edit = self._doctor().along_another_axis()
         if edit is None:
             return mistake
         statement = edit.statement
@@ -105,7 +109,7 @@ class Search:
         wrong, edits, found, blamed = list(trail.look.wrong), list[Patch](), dict[int, Mistake](), set[int]()
         while wrong and (chain := self._located(trail, wrong)):
             firsts = [healings[0] for healings in chain]
-            several = not found and firsts[0].mended < set(wrong) and not self._program_cause()
+            several = not found and firsts[0].mended < set(wrong) and not self.program_cause
             if several and (one := self._at_once(trail, firsts)):
                 return one
             for i, healings in enumerate(chain):
@@ -126,7 +130,7 @@ class Search:
                 if diagnosis.edit:
                     edits.append(diagnosis.edit.patch)
         if not any(mistake.fix for mistake in found.values()) and len(found) < 2:
-            doctor = Doctor(self.problem, self.looks, self.deadline)
+            doctor = self._doctor()
             if diagnosis := doctor.anywhere(trail):
                 return [self._mistake(trail, diagnosis)], {diagnosis.healing.statement}
         independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
@@ -135,7 +139,7 @@ class Search:
         unclear = len(mistakes) == 1 and None in (mistakes[0].fix, mistakes[0].cause)
         if unclear and len(trail.look.wrong) == len(trail.look.true):
             mistakes = [self._of_softmax(mistakes[0])]
-        cause = self._program_cause() or (mistakes[0].cause if named else None) if mistakes else None
+        cause = self.program_cause or (mistakes[0].cause if named else None) if mistakes else None
         shared = cause or (self._changes() and not any(mistake.fix for mistake in mistakes))
         if shared and (one := self._of_program(mistakes, cause)):
             return [one], {one.statement.number} if one.statement else set()
@@ -143,7 +147,7 @@ class Search:
 
     def _of_program(self, mistakes: Sequence[Mistake], cause: str | None) -> Mistake | None:
         """One mistake of the program, whatever it makes wrong: an array that is shared."""
-        edit = Doctor(self.problem, self.looks, self.deadline).unsharing()
+        edit = self._doctor().unsharing()
         wrong = tuple(self.looks[0].wrong)
         if cause:
             return replace(mistakes[0], cause=cause, fix=edit.text if edit else None, meaning="", wrong=wrong)
@@ -158,7 +162,7 @@ class Search:
 
     def _at_once(self, trail: Trail, several: Sequence[Healing]) -> tuple[list[Mistake], set[int]] | None:
         """The one mistake behind several wrong steps: of a function that they call, of the loss, or of a loop."""
-        doctor = Doctor(self.problem, self.looks, self.deadline)
+        doctor = self._doctor()
         if len({healing.statement for healing in several}) == 1 < len(several):  # of a function that is called again
             diagnosis = doctor.diagnose(trail, several[0], ())
             if diagnosis.complete:
@@ -220,7 +224,8 @@ class Search:
             name = name.split("[")[0]  # it is written to the wrong part
         return Mistake(name, statement, meaning, diagnosis.cause, "", fix, wrong=mended)
 
-    def _program_cause(self) -> str | None:
+    @functools.cached_property
+    def program_cause(self) -> str | None:
         """A mistake of the program rather than of the mathematics: it goes away when nothing is shared."""
         for look in self.looks:
             if look.wrong:
@@ -244,8 +249,13 @@ def cut_off(problem: Problem, looks: Sequence[Look]) -> list[Mistake]:
     edit = Doctor(problem, looks, time.thread_time() + BUDGET).of_floats()
     if edit is None:
         return []
-    wrong = tuple(sorted({name for look in looks for name in look.wrong}))
+    wrong = _wrong_anywhere(looks)
     return [Mistake(edit.statement.name, edit.statement, cause="integer-dtype", fix=edit.text, wrong=wrong)]
+
+
+def _wrong_anywhere(looks: Sequence[Look]) -> tuple[str, ...]:
+    """The parameters whose gradients are wrong at one point at least."""
+    return tuple(sorted({name for look in looks for name in look.wrong}))
 
 
 def _fraction(factor: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .activations import ACTIVATIONS, SMOOTH, Activation
+from .activations import ACTIVATIONS, PARTS, SMOOTH, Activation
 from .compare import ratio, same
 from .instrument import compiled, is_users
 from .pure import only_computes
@@ -39,7 +39,7 @@ class Applied:
     @property
     def is_slope_only(self) -> bool:
         """Whether the derivative is nothing that stands there for another reason, as that of exp does."""
-        return self.activation.name not in ("exp", "square", "sin")
+        return self.activation.name not in PARTS
 
     @property
     def ways(self) -> tuple[str, ...]:

@@ -216,12 +216,9 @@ class Targets:
         for (node, consumer), values in self.parts.items():
             if consumer in self.places:
                 operand = next(i for i, x in enumerate(consumer.inputs) if x is node)
-                for place in {
-                    self.places[consumer],
-                    self.places[consumer][-2:],
-                }:  # by a function, wherever it is called
-                    for i, value in enumerate(values):
-                        by_group[place, operand, i].append((consumer.index, node, value))
+                here = self.places[consumer]
+                for place, (i, value) in itertools.product(dict.fromkeys((here, here[-2:])), enumerate(values)):
+                    by_group[place, operand, i].append((consumer.index, node, value))  # by a function, wherever called
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
             for chosen in alignments(found, len(shapes)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,21 +99,18 @@ class Line:
 
     def is_in_sum(self, node: Any) -> bool:
         """Whether a node is a part of a term."""
-        parent: Any = self.parents.get(node)
-        while parent is not None:
-            if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub)):
-                return True
-            parent = self.parents.get(parent)
-        return False
+        return any(isinstance(x, ast.BinOp) and isinstance(x.op, (ast.Add, ast.Sub)) for x in self.above(node))
+
+    def above(self, node: Any) -> Iterator[Any]:
+        """What a node is a part of, from the inside out."""
+        while (node := self.parents.get(node)) is not None:
+            yield node
 
     def _applied(self, node: Any) -> bool:
         """Whether something other than products and sums is made of a value."""
-        parent: Any = self.parents.get(node)
-        while parent is not None:
-            if isinstance(parent, ast.Compare) or (isinstance(parent, ast.Call) and called(parent) not in PLAIN):
-                return True
-            parent = self.parents.get(parent)
-        return False
+        return any(
+            isinstance(x, ast.Compare) or (isinstance(x, ast.Call) and called(x) not in PLAIN) for x in self.above(node)
+        )
 
     @functools.cached_property
     def factors(self) -> list[Any]:

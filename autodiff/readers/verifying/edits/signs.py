@@ -47,7 +47,7 @@ def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         if number not in (2.0, 0.5):
             learned = any(np.ndim(p) == 0 and float(p) == number for p in scope.parameters.values())
             cause = "missing-weight-factor" if learned else "factor-const" if name not in scope.varying else None
-            if any(map(is_target, re.findall(r"\w+", name))):
+            if _is_of_target(name):
                 cause = "missing-target"
             if number.is_integer() and int(number) in scope.sizes:
                 yield Candidate(f"{text} / {name}", f"size:{int(number)}*")
@@ -60,6 +60,11 @@ def factors(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             yield Candidate(line.without(factor), dropped(line, factor, scope))
     for term in line.terms:
         yield from _scaled(line, term, scope)
+
+
+def _is_of_target(name: str) -> bool:
+    """Whether a number is an entry of what targets are called."""
+    return any(map(is_target, re.findall(r"\w+", name)))
 
 
 def _scaled(line: Line, term: Any, scope: Scope) -> Iterator[Candidate]:
@@ -105,7 +110,7 @@ def literals(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 yield Candidate(line.replaced(node, text), _literal_cause(line, parent, scope))
         if not counts and not line.is_index(node):
             for name in (*scope.numbers, *scope.sizes.values()):
-                is_one = any(map(is_target, re.findall(r"\w+", name)))
+                is_one = _is_of_target(name)
                 yield Candidate(line.replaced(node, name), "missing-target" if is_one else None)
 
 

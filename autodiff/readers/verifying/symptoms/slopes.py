@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import ACTIVATIONS
+from ..activations import ACTIVATIONS, PARTS
 from ..compare import ratio, same
 from ..view import Applied
 from .pair import Pair, dots, fits, products
-
-PARTS = ("exp", "square", "sin")  # what other activations are made of
 
 
 def missing_slope(p: Pair) -> bool:
