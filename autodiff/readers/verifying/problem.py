@@ -283,6 +283,8 @@ def _path(name: str, roots: Container[str] = ()) -> tuple[str, list[Any]]:
 
     `Ws[0]` is a root itself where the function takes `*Ws`.
     """
+    if name in roots:
+        return name, []
     node, keys = ast.parse(name, mode="eval").body, []
     while not isinstance(node, ast.Name) and ast.unparse(node) not in roots:
         if isinstance(node, ast.Subscript):

@@ -121,7 +121,7 @@ class Run:
         self.program: Program = program
         self.traced: bool = traced
         self.heal: Mapping[Any, Any] = heal or {}
-        self.noise: tuple[np.random.Generator, float] = np.random.default_rng(seed), noise
+        self.noise: float = noise  # how far, relatively, each value is rounded up or down
         self.copies: bool = copies  # every assigned value is copied: aliases are cut
         self.apart: bool = apart  # every assigned Tensor is a node of its own, and carries gradient
         self.records: list[Record] = []
@@ -136,6 +136,7 @@ class Run:
         self._kept: list[Any] = []  # the originals, so that an id stays one object's
         self._globals: dict[int, dict[str, Any]] = {}
         self._functions: dict[Any, Any] = {}
+        self._signs: np.random.Generator | None = np.random.default_rng(seed) if noise else None
         self._watch = watch  # sees a statement, and the frame that it runs in, before its value is assigned
         self.keeper: Keeper = Keeper()
         self.changing: set[str] = set()  # functions that changed an argument in place
@@ -147,6 +148,8 @@ class Run:
 
     def step(self, number: int, value: Any) -> Any:
         """See a value on its way to a name."""
+        if not (self.looks(number) or self.copies or self.apart or self.given or self._watch):
+            return value
         if self._watch is not None:
             self._watch(number, sys._getframe(1))
         return self._met(number, value, self._next(number))
@@ -177,8 +180,8 @@ class Run:
                     self._bind(part, depth - 1)
 
     def looks(self, number: int) -> bool:
-        """Whether the value that an augmented assignment leaves is to be seen."""
-        return self.recording or bool(self.heal) or bool(self.noise[1])
+        """Whether a value, that an augmented assignment leaves or any other, is to be seen or changed."""
+        return self.recording or bool(self.heal) or bool(self.noise)
 
     def after(self, number: int, value: Any) -> Any:
         """See the value that an augmented assignment leaves."""
@@ -202,14 +205,14 @@ class Run:
         changed = {}
         for place in places:
             part = value[place]
-            if isinstance(part, (np.ndarray, np.generic, Tensor)) or (self.noise[1] and type(part) is float):
+            if isinstance(part, (np.ndarray, np.generic, Tensor)) or (self.noise and type(part) is float):
                 name = names[place] if len(names) == len(places) > 1 else names[0]
                 new = self._passed(number, part, occurrence, (place,), name)
                 if new is not part:
                     changed[place] = new
         if not changed:
             return value
-        if self.noise[1] and isinstance(value, (dict, list)):  # which others may know, too
+        if self.noise and isinstance(value, (dict, list)):  # which others may know, too
             for place, new in changed.items():
                 value[place] = new
             return value
@@ -225,7 +228,7 @@ class Run:
         if healed is not None:
             self.computed[number, occurrence, path] = np.array(plain_value(value))
             value = healed.copy() if isinstance(healed, np.ndarray) else healed
-        elif self.noise[1] and (_is_float(value) or type(value) is float or isinstance(value, Tensor)):
+        elif self.noise and (_is_float(value) or type(value) is float or isinstance(value, Tensor)):
             value = self._noisy(value)
         elif self.copies and isinstance(value, np.ndarray):
             value = value.copy()
@@ -242,10 +245,10 @@ class Run:
 
     def _noisy(self, value: Any) -> Any:
         """A value rounded up or down, by one unit; an array stays the same object, which others may know, too."""
-        rng, unit = self.noise
+        assert self._signs is not None
+        factor = 1 + self.noise * (2 * self._signs.integers(2, size=np.shape(value)) - 1)
         if type(value) is float:
-            return value * float(1 + unit * rng.choice((-1, 1)))
-        factor = 1 + unit * rng.choice((-1, 1), value.shape)
+            return value * float(factor)
         factor = factor.astype(value.dtype)
         if value.ndim and (isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.flags.writeable)):
             value *= factor
@@ -316,6 +319,8 @@ class Run:
 
     def _followed(self, function: Any) -> Any:
         """The instrumented function, bound as it was: objects that it meets are copies, or made in this world."""
+        if type(function) in (BuiltinMethodType, np.ufunc):
+            return None
         if isinstance(function, FunctionType):
             return self.function(function)
         if isinstance(function, MethodType) and isinstance(function.__func__, FunctionType):
@@ -332,17 +337,19 @@ class Run:
 
     def function(self, function: FunctionType) -> Any:
         """A user's function in this world: instrumented, with copies of the globals and cells that it uses."""
-        found = self._functions.get(function)
-        if found is None and (code := self.program.code(function)) is not None:
-            cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
-            closure = tuple(self._cell(cells[name]) for name in code.co_freevars)
-            defaults = self.copied(function.__defaults__)
-            found = FunctionType(code, self._world(function), function.__name__, defaults, closure)
-            found.__kwdefaults__ = self.copied(function.__kwdefaults__)
-            found.__wrapped__ = function  # type: ignore[attr-defined]
-            self._functions[function] = found
-            self._kept.append(function)
-        return found
+        if function not in self._functions:
+            code = self.program.code(function)
+            self._functions[function] = self._here(function, code) if code is not None else None
+        return self._functions[function]
+
+    def _here(self, function: FunctionType, code: CodeType) -> FunctionType:
+        """A function of this world, that does what instrumented code says."""
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        closure = tuple(self._cell(cells[name]) for name in code.co_freevars)
+        here = FunctionType(code, self._world(function), function.__name__, self.copied(function.__defaults__), closure)
+        here.__kwdefaults__ = self.copied(function.__kwdefaults__)
+        here.__wrapped__ = function  # type: ignore[attr-defined]
+        return here
 
     def _world(self, function: FunctionType) -> dict[str, Any]:
         """The globals of a function; those that its code names are copied."""
@@ -366,6 +373,8 @@ class Run:
 
     def copied(self, value: Any) -> Any:
         """A value of this world: arrays, containers and the user's own objects are copied, once each."""
+        if type(value) in _NEVER_COPIED:
+            return value
         if id(value) in self._memo:
             return self._memo[id(value)]
         new: Any = value
@@ -472,6 +481,9 @@ def _stacked(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return np.stack([_stacked(item) for item in data])
     return data.copy() if isinstance(data, Tensor) else Tensor._plain(np.array(data, float))
+
+
+_NEVER_COPIED = frozenset((FunctionType, BuiltinMethodType, np.ufunc, type(None), bool, int, float, str, range, slice))
 
 
 def _small_copy(argument: Any) -> Any:
