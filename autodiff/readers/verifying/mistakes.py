@@ -6,8 +6,9 @@ import functools
 import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from .steps import steps
 from .targets import Healing
 from .truth import Look, number
 
+P = ParamSpec("P")
+T = TypeVar("T")
 BUDGET = 5.0  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
 LARGE = 10_000  # weights, of which a run takes long: half of that
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
@@ -110,7 +113,7 @@ class Search:
         while wrong and (chain := self._located(trail, wrong)):
             firsts = [healings[0] for healings in chain]
             several = not found and firsts[0].mended < set(wrong) and not self.program_cause
-            if several and (one := self._at_once(trail, firsts)):
+            if several and (one := self._attempted(self._at_once, trail, firsts)):
                 return one
             for i, healings in enumerate(chain):
                 now = time.thread_time()
@@ -130,8 +133,7 @@ class Search:
                 if diagnosis.edit:
                     edits.append(diagnosis.edit.patch)
         if not any(mistake.fix for mistake in found.values()) and len(found) < 2:
-            doctor = self._doctor()
-            if diagnosis := doctor.anywhere(trail):
+            if diagnosis := self._attempted(self._doctor().anywhere, trail):
                 return [self._mistake(trail, diagnosis)], {diagnosis.healing.statement}
         independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
         mistakes = [found[position] for position in (sorted(found) if independent else found)]
@@ -200,17 +202,22 @@ class Search:
         for healing in healings:
             if tried[healing.statement] >= ALIGNED or (healing.statement not in tried and len(tried) >= 3):
                 continue
-            try:
-                diagnosis = doctor.diagnose(trail, healing, edits)
-            except Exception as error:  # where it goes wrong is known
-                self.notes.append(f"why could not be looked at: {type(error).__name__}: {error}")
-                diagnosis = Diagnosis(healing, mended=healing.mended)
+            diagnosis = self._attempted(doctor.diagnose, trail, healing, edits)
+            diagnosis = diagnosis or Diagnosis(healing, mended=healing.mended)
             tried[healing.statement] += 1
             if diagnosis.complete or (diagnosis.edit and not alone):
                 return diagnosis
             first = diagnosis if first is None or (diagnosis.edit and not first.edit) else first
         assert first is not None
         return first
+
+    def _attempted(self, way: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T | None:
+        """What a way to look for the reason finds; None, with a note, where it fails: what is known is not lost."""
+        try:
+            return way(*arguments, **keywords)
+        except Exception as error:
+            self.notes.append(f"why could not be looked at: {type(error).__name__}: {error}")
+            return None
 
     def _mistake(self, trail: Trail, diagnosis: Diagnosis) -> Mistake:
         statement = self.problem.program.statements[diagnosis.healing.statement]

@@ -114,7 +114,7 @@ def _factor_of(look: Look, part: Mapping[str, Any]) -> float | None:
         return None
     off = np.concatenate([np.ravel(look.hand[name] - true) for name, true in look.true.items()])
     factor = ratio(off, np.concatenate([np.ravel(part[name]) for name in look.true]))
-    return None if factor is None else 1 + factor
+    return None if factor is None or abs(1 + factor) < EXACTLY else 1 + factor  # 0: of another loss, no scaled one
 
 
 def scaled_texts(text: str, factor: float, sizes: Mapping[int, str]) -> list[str]:
