@@ -34,11 +34,15 @@ def _exact(a: np.ndarray, b: np.ndarray) -> float:
 def ratio(a: Any, b: Any) -> float | None:
     """The constant c with a = c b, None where there is none."""
     a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or not a.size or not np.any(b) or "c" in a.dtype.kind + b.dtype.kind:
+    if a.shape != b.shape or not a.size or "c" in a.dtype.kind + b.dtype.kind:
         return None
     where = np.argmax(np.abs(b))
-    factor = _factor(float(a.flat[where]), float(b.flat[where]), _exact(a, b))
-    return factor if factor is None or a.shape == () or same(a, factor * b) else None
+    most, exact = float(b.flat[where]), _exact(a, b)
+    factor = _factor(float(a.flat[where]), most, exact)
+    if factor is None or a.shape == ():
+        return factor
+    first = abs(float(a.flat[0]) - factor * float(b.flat[0])) <= 2 * exact * abs(factor * most)  # most differ there
+    return factor if first and same(a, factor * b) else None
 
 
 def _factor(a: float, b: float, exact: float) -> float | None:

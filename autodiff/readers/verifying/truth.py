@@ -312,7 +312,7 @@ def difference(a: Any, b: Any) -> Any:
 def largest(array: Any) -> float:
     """The largest magnitude."""
     array = np.asarray(array)
-    return float(np.max(np.abs(array))) if array.size else 0.0
+    return float(np.abs(array).max()) if array.size else 0.0
 
 
 def close(a: float, b: float, eps: float) -> bool:
