@@ -61,7 +61,9 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
 
 
 def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
-    """Whether a later step does no more than give the same value another name: there something was forgotten."""
+    """Whether a later step only gives another name to what is right, in the first run at least: it has forgotten something."""
+    if not trail.meanings_of(trail.steps[healing.statement][0]):
+        return False
     statements = trail.problem.program.statements
     names = (h.statement for h in later if isinstance(statements[h.statement].expression, ast.Name))
     return any(trail.values_of(healing.statement) & trail.values_of(statement) for statement in names)

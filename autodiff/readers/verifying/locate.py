@@ -90,7 +90,17 @@ class Trail:
         self.places: dict[Node, Any] = {node: place for place, nodes in groups.items() for node in nodes}
         wider = (nodes for nodes in again.values() if any(self.places[x] != self.places[nodes[0]] for x in nodes))
         groups.update((("anywhere", i), sorted(nodes, key=lambda x: x.index)) for i, nodes in enumerate(wider))
+        known = {tuple(nodes) for nodes in groups.values()}
+        groups.update((key, list(nodes)) for key, nodes in self._named_at_once() if nodes not in known)
         return groups
+
+    def _named_at_once(self) -> Iterator[tuple[tuple[Any, ...], tuple[Node, ...]]]:
+        """The nodes to which one statement of a loop gives a name, whatever made them: layers of several kinds."""
+        named: dict[int, dict[Node, None]] = defaultdict(dict)
+        for (statement, _, path), node in self.nodes.items():
+            if not path and node in self.look.adjoints:
+                named[statement][node] = None
+        yield from ((("named", statement), tuple(nodes)) for statement, nodes in named.items() if len(nodes) > 1)
 
     @staticmethod
     def _computed_ahead(ahead: set[Node], records: Sequence[Record]) -> set[Place]:
