@@ -162,6 +162,16 @@ class Trail:
         node = self.nodes.get(record.place)
         return node if node is not None else (record.value.shape, record.value.tobytes())
 
+    def called(self, record: Record) -> str:
+        """What a value is called: what a function returns as its caller calls it, `return` of the outermost function."""
+        statements, records = self.problem.program.statements, self.look.plain.run.records
+        if (statements[record.statement].kind, record.name) != ("return", statements[record.statement].function):
+            return record.name
+        later = (r for r in records[self.position[record.place] + 1 :] if len(r.stack) < len(record.stack))
+        same_value = itertools.takewhile(lambda r: self._identity(r) == self._identity(record), later)
+        names = (r.name for r in same_value if statements[r.statement].kind != "return")
+        return next(names, record.name) if record.stack else "return"
+
     def derived(self, healing: Healing, telling: Any) -> Iterator[Node]:
         """The gradient's own graph for what a step should be in one of its runs."""
         node = self._node(healing, telling)

@@ -226,7 +226,7 @@ class Search:
         fix = diagnosis.edit.text if diagnosis.edit else None
         meaning = trail.meaning(diagnosis.healing)
         mended = tuple(sorted(diagnosis.healing.mended))
-        name = record.name
+        name = trail.called(record)
         if fix and statement.names[0] == name and name.endswith("]") and not fix.lstrip("# ").startswith(name):
             name = name.split("[")[0]  # it is written to the wrong part
         return Mistake(name, statement, meaning, diagnosis.cause, "", fix, wrong=mended)

@@ -168,13 +168,16 @@ class Run:
 
     def _bind(self, owner: Any, depth: int = 3) -> None:
         """Give an object, and the objects that it has, this world's methods."""
-        own = list(vars(owner).values()) if hasattr(owner, "__dict__") else []
+        own = dict(getattr(owner, "__dict__", {}))
+        for name, item in own.items():
+            if isinstance(item, FunctionType):
+                object.__setattr__(owner, name, self.function(item) or item)
         for method in dir(type(owner)):
             function = getattr(type(owner), method, None)
             if isinstance(function, FunctionType) and not method.startswith("__"):
                 with contextlib.suppress(AttributeError):  # slots
                     object.__setattr__(owner, method, MethodType(self.function(function) or function, owner))
-        for item in own if depth else ():
+        for item in own.values() if depth else ():
             for part in item if isinstance(item, (list, tuple)) else (item,):
                 if _is_users_object(part):
                     self._bind(part, depth - 1)

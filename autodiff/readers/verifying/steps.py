@@ -27,7 +27,8 @@ def steps(trail: Trail, wrong: Collection[int] = ()) -> tuple[Step, ...]:
     for number, records in sorted(trail.steps.items(), key=lambda item: trail.position[item[1][0].place]):
         statement, name = statements[number], records[0].name
         if number in wrong:
-            found.append(Step(name, statement.line, "", "wrong"))
+            first = next((record for record in records if record.place in trail.healed), records[0])
+            found.append(Step(trail.called(first), statement.line, "", "wrong"))
             continue
         meaning, digits = _meaning(trail, records)
         if statement.kind == "return":
