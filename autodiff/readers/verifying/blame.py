@@ -61,7 +61,7 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
 
 
 def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
-    """Whether a later step only gives another name to what is right, in the first run at least: it has forgotten something."""
+    """Whether a later step only gives another name to what is right at first: there something was forgotten."""
     if not trail.meanings_of(trail.steps[healing.statement][0]):
         return False
     statements = trail.problem.program.statements

@@ -163,7 +163,7 @@ class Trail:
         return node if node is not None else (record.value.shape, record.value.tobytes())
 
     def called(self, record: Record) -> str:
-        """What a value is called: what a function returns as its caller calls it, `return` of the outermost function."""
+        """What a value is called: what a function returns as its caller calls it, that of the outermost `return`."""
         statements, records = self.problem.program.statements, self.look.plain.run.records
         if (statements[record.statement].kind, record.name) != ("return", statements[record.statement].function):
             return record.name

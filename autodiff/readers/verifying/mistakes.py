@@ -132,9 +132,9 @@ class Search:
                 trail.healed |= diagnosis.healing.values
                 if diagnosis.edit:
                     edits.append(diagnosis.edit.patch)
-        if not any(mistake.fix for mistake in found.values()) and len(found) < 2:
-            if diagnosis := self._attempted(self._doctor().anywhere, trail):
-                return [self._mistake(trail, diagnosis)], {diagnosis.healing.statement}
+        unmended = len(found) < 2 and not any(mistake.fix for mistake in found.values())
+        if unmended and (diagnosis := self._attempted(self._doctor().anywhere, trail)):
+            return [self._mistake(trail, diagnosis)], {diagnosis.healing.statement}
         independent = all(mistake.fix for mistake in found.values())  # each by itself, as is proven: in their order
         mistakes = [found[position] for position in (sorted(found) if independent else found)]
         named = {mistake.cause for mistake in mistakes} <= {"input-mutated", "aliasing"} and len(mistakes) > 1
