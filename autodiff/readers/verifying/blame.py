@@ -48,7 +48,7 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
     if any(_fits_name(trail, healing.statement, h.target.nodes[0]) for h in promised):
         return False  # it is called after another value
     later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
-    if _was_right(trail, healing, later) or _is_renamed(trail, healing, later):
+    if any(tells(trail, healing, later) for tells in (_was_right, _is_renamed, _is_addend)):
         return True
     if not own or trail.repeats(healing.statement):
         return False
@@ -67,6 +67,14 @@ def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> boo
     statements = trail.problem.program.statements
     names = (h.statement for h in later if isinstance(statements[h.statement].expression, ast.Name))
     return any(trail.values_of(healing.statement) & trail.values_of(statement) for statement in names)
+
+
+def _is_addend(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
+    """Whether a step is just what comes from one use of a value, and a later one should be the whole derivative."""
+    own, right = [record.value for record in trail.steps[healing.statement]], {1.0, *trail.conventions}
+    parts = (node for (node, _), part in trail.targets.uses.items() if telling_factor(own, [part]) in right)
+    wholes = [trail.look.adjoints[node] for node in parts if node in trail.look.adjoints]
+    return any(telling_factor(list(h.values.values()), [whole]) is not None for h in later for whole in wholes)
 
 
 def _is_part(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:

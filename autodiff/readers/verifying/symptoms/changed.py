@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..compare import same
+from ..compare import ratio, same
 from ..locate import Trail, is_careless
 from ..targets import Healing
 
@@ -31,9 +32,9 @@ def changed_since(trail: Trail, healing: Healing) -> str | None:
             variables = {**frame.f_globals, **frame.f_locals}
             found.append(None)
             for text in _mentioned(statement.expression):
-                for before, cause in earlier.get(text, ()):
+                now = _evaluated(text, variables)
+                for before, cause in (*earlier.get(text, ()), *_before_update(trail, now)):
                     with contextlib.suppress(Exception), np.errstate(all="ignore"):
-                        now = eval(text, dict(variables))
                         if np.shape(now) == np.shape(before) and not same(now, before):
                             tree = ast.fix_missing_locations(_Put(text).visit(copy.deepcopy(statement.expression)))
                             code = compile(ast.Expression(tree), "<verify>", "eval")
@@ -45,6 +46,20 @@ def changed_since(trail: Trail, healing: Healing) -> str | None:
 
     trail.problem.run(trail.look.point, heal=trail.healed, watch=watch)
     return found[0] if found else None
+
+
+def _evaluated(text: str, variables: Mapping[str, Any]) -> Any:
+    with contextlib.suppress(Exception):
+        return eval(text, dict(variables))
+    return None
+
+
+def _before_update(trail: Trail, value: Any) -> Iterator[tuple[Any, str]]:
+    """The weights that a value is after a step along their gradient, whatever it is called."""
+    for name, before in trail.look.point.items():
+        same_shape = value is not None and np.shape(value) == np.shape(before)
+        if same_shape and ratio(value - before, trail.look.true[name]) is not None:
+            yield before, "updated-weights"
 
 
 _BEFORE = "__before__"
