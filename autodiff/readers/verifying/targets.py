@@ -202,15 +202,14 @@ class Targets:
         else:
             for nodes in sorted(self.groups.values(), key=lambda nodes: nodes[0] not in self.known_as):
                 for chosen in alignments(nodes, n):
-                    values = tuple(adjoints[node] for node in chosen)
-                    if [v.shape for v in values] == list(shapes):
+                    for values in _oriented([adjoints[node] for node in chosen], shapes):
                         yield Target(values, chosen)
 
     def _uses(self, shapes: Sequence[Any]) -> Iterator[Target]:
         """What comes to a value from one of its several uses, or from all others: what a loop carries on."""
         if len(shapes) == 1:
             for (node, _), values in self.parts.items():
-                yield from (Target((value,), (node,), "use") for value in values if value.shape == shapes[0])
+                yield from (Target(turned, (node,), "use") for v in values for turned in _oriented([v], shapes))
             return
         by_group: dict[Any, list[Any]] = defaultdict(list)
         for (node, consumer), values in self.parts.items():
@@ -222,8 +221,7 @@ class Targets:
         for found in by_group.values():
             found.sort(key=lambda item: item[0])
             for chosen in alignments(found, len(shapes)):
-                values = tuple(value for _, _, value in chosen)
-                if [v.shape for v in values] == list(shapes):
+                for values in _oriented([value for _, _, value in chosen], shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
 
     @functools.cached_property
@@ -299,6 +297,15 @@ class Targets:
             if sum(self.look.adjoints[node].size for node in nodes) == n and nodes[0].shape:
                 for order in dict.fromkeys((tuple(nodes), tuple(nodes[::-1]))):
                     yield Target(tuple(x for node in order for x in self.look.adjoints[node].flat), (nodes[0],), "row")
+
+
+def _oriented(values: Sequence[Any], shapes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Values that have some shapes; transposed, and as they are, where the shapes are those of their transposes."""
+    if [value.shape for value in values] == list(shapes):
+        yield tuple(values)
+    elif all(value.ndim == 2 and value.T.shape == shape for value, shape in zip(values, shapes, strict=True)):
+        yield tuple(value.T for value in values)
+        yield tuple(values)
 
 
 def _contents(array: Any) -> tuple[Any, bytes]:
