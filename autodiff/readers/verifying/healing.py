@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ AT_ONCE = 50  # targets, until the clock is asked again
 ENTRIES = 1000  # of a gradient that is looked for entry by entry
 
 
+Kind = Callable[[int], Iterator[tuple[list[Record], Target]]]  # of targets, for a statement
+
+
 class Healer:
     """Looks for healings of the statements of a trail."""
 
@@ -48,15 +51,23 @@ class Healer:
         relevant = self.trail.relevant(wrong)
         attested = {1.0}.union(*(self._factors(k) for k in self.trail.relevant(telling) if k not in relevant))
         self.trail.conventions = self._conventions(telling)
-        if len(wrong) > 1:
-            found = self._search(relevant, attested, wrong, [wrong], (time.thread_time() + self.trail.deadline) / 2)
+        usual = (self.targets.all, self.targets.of_the_next, self.targets.of_numbers)
+        for kinds in (usual, (self.targets.of_other_shapes,)) if len(wrong) > 1 else ():
+            half = (time.thread_time() + self.trail.deadline) / 2
+            found = self._search(relevant, kinds, attested, wrong, [wrong], half)
             if any(len(healing.mended) == len(wrong) for healing in found):
                 return found
-        found = self._search(relevant, attested, wrong, [[name] for name in wrong], self.trail.deadline)
+        found = self._search(relevant, usual, attested, wrong, [[name] for name in wrong], self.trail.deadline)
         return found + self._finals(wrong, right)
 
     def _search(
-        self, relevant: Sequence[int], attested: set[float], wrong: Sequence[str], groups: Any, deadline: float
+        self,
+        relevant: Sequence[int],
+        kinds: Sequence[Kind],
+        attested: set[float],
+        wrong: Sequence[str],
+        groups: Sequence[Sequence[str]],
+        deadline: float,
     ) -> list[Healing]:
         """Healings of statements that mend one of some groups of gradients at least."""
         found: list[Healing] = []
@@ -67,7 +78,6 @@ class Healer:
                 continue
             now = time.thread_time()
             until = min(now + SHARE * (deadline - now) / (len(relevant) - i), deadline)
-            kinds = (self.targets.all, self.targets.of_the_next, self.targets.of_numbers)
             targets = itertools.chain.from_iterable(kind(statement) for kind in kinds)
             for j, (records, target) in enumerate(targets):
                 if j % AT_ONCE == 0 and time.thread_time() > until:

@@ -6,10 +6,12 @@ values are dealt out to the runs of the statement.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +86,7 @@ class Targets:
 
     def all(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """All that a statement's values could be meant to be, each once."""
-        seen: set[tuple[tuple[Place, ...], bytes]] = set()
-        for records, target in itertools.chain(self.derivatives(statement), self._others(statement)):
-            key = tuple(r.place for r in records), b"".join(np.asarray(v).tobytes() for v in target.values)
-            if key not in seen:
-                seen.add(key)
-                yield records, target
+        yield from _once(itertools.chain(self.derivatives(statement), self._others(statement)))
 
     def _others(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """What comes from single uses, values of the forward pass, derivatives of activations."""
@@ -153,6 +150,20 @@ class Targets:
                 value = self.look.adjoints.get(node)
                 if value is not None and value.shape != np.shape(records[0].value):
                     yield records, Target((value,), (node,))
+
+    def of_other_shapes(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        """Derivatives for which broadcasting takes a step's values: a sum too many, or rows with columns."""
+        if not self.trail.meanings(statement):
+            yield from _once(self._taken_for(statement))
+
+    def _taken_for(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
+        for records in self._instances(statement):
+            shapes = [np.shape(record.value) for record in records]
+            for nodes in self.groups.values() if len(shapes) > 1 else ([node] for node in self.single):
+                for chosen in alignments(nodes, len(shapes)):
+                    values = tuple(self.look.adjoints[node] for node in chosen)
+                    if all(_is_taken_for(shape, value.shape) for shape, value in zip(shapes, values, strict=True)):
+                        yield records, Target(values, chosen)
 
     def _instances(self, statement: int) -> list[list[Record]]:
         """The records of a statement that belong together: of each place in what it assigns, each kind of value.
@@ -299,6 +310,16 @@ class Targets:
                     yield Target(tuple(x for node in order for x in self.look.adjoints[node].flat), (nodes[0],), "row")
 
 
+def _once(targets: Iterable[tuple[list[Record], Target]]) -> Iterator[tuple[list[Record], Target]]:
+    """Each target but those of the same values for the same runs."""
+    seen: set[tuple[tuple[Place, ...], bytes]] = set()
+    for records, target in targets:
+        key = tuple(r.place for r in records), b"".join(np.asarray(v).tobytes() for v in target.values)
+        if key not in seen:
+            seen.add(key)
+            yield records, target
+
+
 def _oriented(values: Sequence[Any], shapes: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
     """Values that have some shapes; transposed, and as they are, where the shapes are those of their transposes."""
     if [value.shape for value in values] == list(shapes):
@@ -306,6 +327,15 @@ def _oriented(values: Sequence[Any], shapes: Sequence[Any]) -> Iterator[tuple[An
     elif all(value.ndim == 2 and value.T.shape == shape for value, shape in zip(values, shapes, strict=True)):
         yield tuple(value.T for value in values)
         yield tuple(values)
+
+
+def _is_taken_for(shape: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether one shape is broadcast silently where another belongs."""
+    if shape == other or math.prod(other) < 2:
+        return False
+    with contextlib.suppress(ValueError):
+        return np.broadcast_shapes(shape, other) in (shape, other)
+    return False
 
 
 def _contents(array: Any) -> tuple[Any, bytes]:
