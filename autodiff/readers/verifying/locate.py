@@ -95,10 +95,11 @@ class Trail:
         return groups
 
     def _named_at_once(self) -> Iterator[tuple[tuple[Any, ...], tuple[Node, ...]]]:
-        """The nodes to which one statement of a loop gives a name, whatever made them: layers of several kinds."""
+        """The nodes to which one statement gives a name, whatever made them: layers of several kinds, a list's items."""
         named: dict[int, dict[Node, None]] = defaultdict(dict)
         for (statement, _, path), node in self.nodes.items():
-            if not path and node in self.look.adjoints:
+            one = not path or len(self.problem.program.statements[statement].names) == 1
+            if one and node in self.look.adjoints:
                 named[statement][node] = None
         yield from ((("named", statement), tuple(nodes)) for statement, nodes in named.items() if len(nodes) > 1)
 

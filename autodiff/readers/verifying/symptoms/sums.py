@@ -10,7 +10,7 @@ import numpy as np
 from ....graph import Node
 from ..compare import EXACT, ratio, same
 from ..truth import largest
-from ..view import Applied
+from ..view import Applied, is_piece
 from .factors import left_out
 from .pair import Pair, products
 
@@ -136,9 +136,16 @@ def penalty_elsewhere(p: Pair) -> bool:
         return False  # several parameters in one
     extra = np.asarray(p.hand - p.true)
     there = np.abs(extra) > EXACT * largest(p.true)
-    if any(_is_multiple(part, value) and np.any(part[there]) for _, part in p.parts):
+    if any(_is_multiple(part, value) and np.any(part[there]) for _, part in p.parts) or _is_penalised_in_parts(p):
         return False  # it is on the right parameter, with another strength
     return bool(np.sum(there) > 1) and ratio(extra[there], value[there]) is not None
+
+
+def _is_penalised_in_parts(p: Pair) -> bool:
+    """Whether the loss has a penalty on parts of the parameter, row by row."""
+    assert p.node is not None
+    pieces = (user for user in p.view.users[p.node] if is_piece(user))
+    return any(_is_multiple(part, p.view.values[x]) for x in pieces for _, part in p.view.contributions(x))
 
 
 def _is_multiple(part: Any, value: Any) -> bool:
