@@ -108,11 +108,22 @@ def replaced(case: Case, fix: str) -> Iterator[str]:
     except (SyntaxError, IndexError):  # no statement
         return
     for statement in ast.walk(ast.parse(text)):
-        if isinstance(statement, ast.stmt) and target(statement) == meant is not None:
-            body = getattr(statement, "body", None)
-            first, last = statement.lineno - 1, body[0].lineno - 1 if body else statement.end_lineno
-            for start in (first, last):
-                yield "\n".join([*lines[:start], " " * statement.col_offset + fix, *lines[last:], ""])
+        if isinstance(statement, ast.stmt):
+            for first, last in spots(statement, meant, fix):
+                yield "\n".join([*lines[:first], " " * statement.col_offset + fix, *lines[last:], ""])
+
+
+def spots(statement: ast.stmt, meant: str | None, fix: str) -> Iterator[tuple[int, int]]:
+    """The lines that a fix can take the place of; none of them where it is one line more."""
+    body = getattr(statement, "body", None)
+    if "after the loop" in fix:
+        inside = {target(inner) for inner in ast.walk(statement) if isinstance(inner, ast.stmt)}
+        if isinstance(statement, ast.For | ast.While) and meant in inside and statement.end_lineno:
+            yield statement.end_lineno, statement.end_lineno
+    elif target(statement) == meant is not None:
+        last = body[0].lineno - 1 if body else statement.end_lineno or 0
+        yield statement.lineno - 1, last
+        yield last, last
 
 
 def target(statement: ast.stmt) -> str | None:
@@ -124,6 +135,8 @@ def target(statement: ast.stmt) -> str | None:
             return ast.unparse(part)
         case ast.Assign(targets=[name, *_]) | ast.AugAssign(target=name):
             return ast.unparse(name)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="at"), args=[array, *_])):  # np.add.at writes to it
+            return ast.unparse(array)
         case ast.Expr(value=ast.Call() as call):
             return ast.unparse(call.func)
         case ast.Return() | ast.For() | ast.While() | ast.If():

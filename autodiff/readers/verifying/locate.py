@@ -95,7 +95,7 @@ class Trail:
         return groups
 
     def _named_at_once(self) -> Iterator[tuple[tuple[Any, ...], tuple[Node, ...]]]:
-        """The nodes to which one statement gives a name, whatever made them: layers of several kinds, a list's items."""
+        """The nodes to which one statement gives a name, whatever made them: a list's items, or of several layers."""
         named: dict[int, dict[Node, None]] = defaultdict(dict)
         for (statement, _, path), node in self.nodes.items():
             one = not path or len(self.problem.program.statements[statement].names) == 1

@@ -107,7 +107,7 @@ def after(statement: Statement, scope: Scope) -> Iterator[Edit]:
     name = ast.unparse(target.value) if isinstance(target, ast.Subscript) else statement.names[0]
     line = Line(name)
     for text, cause in (*signs(line, scope, True), *factors(line, scope, True), *terms(line, scope, True)):
-        new = f"{name} = {text}"
+        new = f"{name} = {text}  # {'after the loop' if loops else 'on the next line'}"
         patch = Patch(statement.origin.code, end, end, f"\n{' ' * outermost.col_offset}{new}")
         yield Edit(statement, new, patch, cause, text)
 
