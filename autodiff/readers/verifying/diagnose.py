@@ -311,7 +311,7 @@ class Doctor:
     def mended(self, wanted: Iterable[str], patches: Sequence[Patch]) -> int:
         """How many gradients are right, over all points, with some patches; 0 where one is not that should be."""
         try:
-            program = self.problem.program.patched(patches)
+            program = self.problem.program.patched(patches, seen=bool(self.problem.where))
         except SyntaxError:
             return 0
         count, wanted = 0, set(wanted)

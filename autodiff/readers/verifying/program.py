@@ -57,13 +57,13 @@ class Program:
     def _instrumented(self, key: CodeType) -> CodeType | None:
         return instrumented(self.sources[key], self.statements) if key in self.sources else None
 
-    def patched(self, patches: Sequence[Patch]) -> Program:
-        """The program with other texts. Raises SyntaxError where they are none."""
+    def patched(self, patches: Sequence[Patch], seen: bool = True) -> Program:
+        """The program with other texts, whose values are `seen` or not. Raises SyntaxError where they are none."""
         new = Program()
         new.statements, new.sources, new._codes = self.statements.copy(), self.sources.copy(), self._codes.copy()
         for key in {patch.code for patch in patches}:
             new.sources[key] = self.sources[key].patched(patch for patch in patches if patch.code == key)
-            new._codes[key] = new._instrumented(key)
+            new._codes[key] = instrumented(new.sources[key], new.statements if seen else None)
         return new
 
     def line_of(self, error: BaseException) -> str:
