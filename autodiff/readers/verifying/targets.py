@@ -178,6 +178,9 @@ class Targets:
             left = [record for record in records if record.place in self.left]
             if 0 < len(left) < len(records):
                 found.append(left)
+        items = [record for record in self.steps[statement] if record.path and record.path != ("base",)]
+        if len(apart) > 1 and len(self.problem.program.statements[statement].names) == 1 < len(items):
+            found.append(items)  # of lists
         return found
 
     @functools.cached_property
@@ -229,11 +232,37 @@ class Targets:
                 here = self.places[consumer]
                 for place, (i, value) in itertools.product(dict.fromkeys((here, here[-2:])), enumerate(values)):
                     by_group[place, operand, i].append((consumer.index, node, value))  # by a function, wherever called
-        for found in by_group.values():
-            found.sort(key=lambda item: item[0])
-            for chosen in alignments(found, len(shapes)):
+        found = [sorted(group, key=lambda item: item[0]) for group in by_group.values()]
+        for one in (*found, *self.states):
+            for chosen in alignments(one, len(shapes)):
                 for values in _oriented([value for _, _, value in chosen], shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
+
+    @functools.cached_property
+    def states(self) -> list[list[tuple[int, Node, Any]]]:
+        """Of what a loop carries on, and uses elsewhere, too: what comes from there, and what the next run gives back."""
+        found: list[list[tuple[int, Node, Any]]] = []
+        for nodes in self.groups.values():
+            several = [node for node in nodes if len(self.users[node]) > 2]
+            directs, carried = list[tuple[int, Node, Any]](), list[tuple[int, Node, Any]]()
+            for node, following in itertools.pairwise(nodes) if len(several) > 1 else ():
+                behind = set(Graph([following]).nodes)
+                parts = [self.uses[node, user] for user in self.users[node] if user in behind]
+                back = sum(parts, np.zeros(node.shape))
+                directs.append((node.index, node, self.look.adjoints[node] - back))
+                carried.append((node.index, node, back))
+            if any(np.any(value) for _, _, value in carried) and any(np.any(value) for _, _, value in directs):
+                last = nodes[-1]
+                found += [[*directs, (last.index, last, self.look.adjoints[last])], carried]
+        return found
+
+    @functools.cached_property
+    def users(self) -> dict[Node, list[Node]]:
+        """The operations by which each value that is used more than once is used."""
+        found: dict[Node, list[Node]] = defaultdict(list)
+        for node, user in self.uses:
+            found[node].append(user)
+        return found
 
     @functools.cached_property
     def parts(self) -> dict[tuple[Node, Node], list[Any]]:

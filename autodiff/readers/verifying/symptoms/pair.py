@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from ....graph import Node
 from ..compare import ratio, same
 from ..view import Applied, View, is_piece
 
+FEW = 6  # uses of a value of which some are chosen
 PRODUCTS = ("matmul", "dot", "multiply", "inner", "outer", "einsum")
 
 
@@ -56,7 +58,14 @@ class Pair:
                     found[like] = found[like][0], found[like][1] + self.factor * part
                 else:
                     found.append((user, self.factor * part))
-        return found
+        return self._of_the_true(found)
+
+    def _of_the_true(self, parts: list[tuple[Node, Any]]) -> list[tuple[Node, Any]]:
+        """Those that the right value is the sum of: what a loop carries on is not all."""
+        if not 2 < len(parts) <= FEW or same(sum(part for _, part in parts), self.true):
+            return parts
+        some = (chosen for k in range(len(parts) - 1, 0, -1) for chosen in itertools.combinations(parts, k))
+        return next((list(chosen) for chosen in some if same(sum(part for _, part in chosen), self.true)), parts)
 
     @functools.cached_property
     def apart(self) -> list[Pair]:
@@ -91,7 +100,7 @@ class Pair:
         solution, _, rank, _ = np.linalg.lstsq(columns, hand, rcond=None)
         if rank < len(parts) or not same(columns @ solution, hand):
             return None
-        return [float(round(c)) if abs(c - round(c)) < 1e-7 else float(c) for c in solution]
+        return [float(round(c)) if abs(c - round(c)) < 1e-7 else float(round(c, 9)) for c in solution]
 
     def _counted(self, columns: Any, hand: Any) -> list[float] | None:
         """As `weights`, where uses are more than entries: one left out or counted twice, or only the last ones."""
