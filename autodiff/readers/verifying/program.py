@@ -303,9 +303,9 @@ class Run:
 
     def joined(self, kind: Any, *parts: Any) -> Any:
         """`np.c_[a, b]` and `np.r_[a, b]`, which are no calls."""
-        if not any(isinstance(part, Tensor) for part in parts):
+        if not any(isinstance(part, Tensor) for part in leaves(parts)):
             return kind[parts]
-        parts = tuple(part if isinstance(part, Tensor) else np.asarray(part, dtype=float) for part in parts)
+        parts = tuple(part if isinstance(part, Tensor) else _stacked(part) for part in parts)
         if kind is np.r_:
             return np.concatenate([np.atleast_1d(part) for part in parts])
         return np.concatenate([part[:, None] if part.ndim == 1 else part for part in parts], axis=-1)
@@ -468,6 +468,8 @@ def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
         return lambda data, *_, **__: _stacked(data)
     if function in _REDUCING and arguments and isinstance(arguments[0], (list, tuple)):
         return lambda data, *others, **options: function(_stacked(data), *others, **options)
+    if function in _JOINING:
+        return lambda parts, *others, **options: function([_array_of(part) for part in parts], *others, **options)
     if function is isinstance:
         return lambda t, kinds: isinstance(np.empty(0) if isinstance(t, Tensor) else t, kinds)
     return function
@@ -476,7 +478,12 @@ def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
 _BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
 _NUMBERS = (float, np.float64, np.float32)
 _REDUCING = (np.sum, np.mean, np.prod, np.max, np.min, np.std, np.var, np.cumsum)  # of lists, too
+_JOINING = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)
 _ARRAYS = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
+
+
+def _array_of(part: Any) -> Any:
+    return _stacked(part) if isinstance(part, (list, tuple)) else part
 
 
 def _stacked(data: Any) -> Any:
