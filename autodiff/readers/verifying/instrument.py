@@ -34,7 +34,6 @@ _NATIVE = {
     "len",
     "enumerate",
     "zip",
-    "type",
     "hasattr",
     "getattr",
 }
@@ -141,7 +140,8 @@ class Calls(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.decorator_list = []
         node.body += ast.parse("return").body
-        return self.generic_visit(node)
+        self.generic_visit(node)
+        return node
 
     def visit_Return(self, node: ast.Return) -> ast.stmt:
         value = self.visit(node.value) if node.value else ast.Constant(None)

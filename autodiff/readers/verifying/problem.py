@@ -15,9 +15,11 @@ import numpy as np
 
 from ...errors import GradientError
 from ...rules.shape import identity
+from ...structures import leaves
 from ...tensor import Tensor
 from .program import Program, Run
 from .quiet import drawn, unnoticed
+from .stand_ins import stacked
 
 Point = Mapping[str, Any]  # the values of the parameters, by name
 
@@ -62,6 +64,7 @@ class Problem:
         self.parameters: dict[str, Any] = {}
         self.keys: dict[str, str] = {}  # where among the gradients those of the parameters are
         self.located: bool = True  # whether the source is there
+        self.packed: bool = False  # whether lists of numbers are gradients of arrays
         self.draws: bool = False  # whether it takes numbers from the global random generators
         first, self.draws = drawn(self.run)
         self.first: Outcome = first
@@ -72,7 +75,7 @@ class Problem:
         if self.where:
             self.where, self.parameters = self._spread({name: self._given(name, first) for name in self.where})
         else:
-            self.parameters, self.keys = _matched(self._candidates(wrt, first.gradients), first.gradients)
+            self._match(wrt)
 
     def run(
         self, point: Point | None = None, traced: bool = False, program: Program | None = None, **options: Any
@@ -155,6 +158,7 @@ class Problem:
         else:
             name = getattr(self.f, "__name__", "the function")
             raise GradientError(f"verify: {name} must return (loss, gradients), and returned {type(result).__name__}")
+        found = _packed(found) if self.packed else found
         outcome.gradients = {path: value for path, value in _flat(found).items() if value is not None}
         if not outcome.gradients:
             raise GradientError(f"verify: {getattr(self.f, '__name__', 'the function')} returned no gradients")
@@ -169,6 +173,17 @@ class Problem:
         raise GradientError(f"verify: {name} is not assigned in the function; assigned are {', '.join(values)}")
 
     # --- parameters ---
+
+    def _match(self, wrt: Sequence[str] | str | None) -> None:
+        """Which gradient belongs to which parameter; lists of numbers may be those of arrays."""
+        try:
+            self.parameters, self.keys = _matched(self._candidates(wrt, self.first.gradients), self.first.gradients)
+        except GradientError:
+            as_they_are, self.packed = self.first, True
+            self.first = self.run()
+            if len(self.first.gradients) == len(as_they_are.gradients):
+                raise
+            self.parameters, self.keys = _matched(self._candidates(wrt, self.first.gradients), self.first.gradients)
 
     def _candidates(self, wrt: Sequence[str] | str | None, gradients: Mapping[str, Any]) -> dict[str, Any]:
         """All values by which one could differentiate: arrays of numbers among the arguments, by name."""
@@ -276,6 +291,16 @@ def _flat(structure: Any, path: str = "") -> dict[str, Any]:
     for key, value in items:
         found |= _flat(value, path + key)
     return found
+
+
+def _packed(structure: Any) -> Any:
+    """The structure with arrays in the places of lists of numbers."""
+    if isinstance(structure, dict):
+        return {key: _packed(item) for key, item in structure.items()}
+    if isinstance(structure, list) and structure and all(np.ndim(item) == 0 for item in leaves(structure)):
+        with contextlib.suppress(ValueError, GradientError):  # rows of several lengths
+            return stacked(structure) if any(isinstance(x, Tensor) for x in leaves(structure)) else np.array(structure)
+    return type(structure)(map(_packed, structure)) if type(structure) in (list, tuple) else structure
 
 
 def _path(name: str, roots: Container[str] = ()) -> tuple[str, list[Any]]:

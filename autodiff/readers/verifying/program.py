@@ -18,7 +18,7 @@ import random
 import sys
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import BuiltinMethodType, CellType, CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -32,6 +32,7 @@ from ...structures import leaves
 from ...tensor import Tensor, plain_value
 from .instrument import FILENAME, HOOK, Patch, Source, Statement, instrumented, is_users, source_of
 from .quiet import Keeper, global_names, silent
+from .stand_ins import BUFFERS, GREEDY, array_of, for_tensors, stacked
 
 LARGE = 100_000  # elements of an array that is written to in parts, and still looked at each time
 
@@ -305,7 +306,7 @@ class Run:
         """`np.c_[a, b]` and `np.r_[a, b]`, which are no calls."""
         if not any(isinstance(part, Tensor) for part in leaves(parts)):
             return kind[parts]
-        parts = tuple(part if isinstance(part, Tensor) else _stacked(part) for part in parts)
+        parts = tuple(part if isinstance(part, Tensor) else stacked(part) for part in parts)
         if kind is np.r_:
             return np.concatenate([np.atleast_1d(part) for part in parts])
         return np.concatenate([part[:, None] if part.ndim == 1 else part for part in parts], axis=-1)
@@ -421,24 +422,26 @@ class Run:
         """The result of a function that was written for arrays."""
         owner = getattr(function, "__self__", None)
         owned = [owner] if isinstance(owner, Tensor) else []
+        if function in GREEDY:
+            arguments = [list(a) if isinstance(a, Iterator) else a for a in arguments]
         tensors = [item for item in leaves([*owned, *arguments, *keywords.values()]) if isinstance(item, Tensor)]
-        if tensors:
-            function = _for_tensors(function, owner, arguments)
-        try:
-            result = function(*arguments, **keywords)
-        except (AutodiffError, TypeError):  # `round` and others know no Tensors
-            self._taint()
-            function = getattr(plain_value(owner), function.__name__) if isinstance(owner, Tensor) else function
-            result = function(*plain_value(arguments), **{k: plain_value(v) for k, v in keywords.items()})
-        if any(t.requires_grad for t in tensors) and _is_cut_off(result):
-            self._taint()
-        return self._wrapped(result, function)
+        if not tensors:
+            return self._wrapped(function(*arguments, **keywords), function)
+        new, carries = for_tensors(function, owner, arguments), any(t.requires_grad for t in tensors)
+        for prepared in (lambda argument: argument, array_of):  # lists of numbers are arrays to most functions
+            with contextlib.suppress(AutodiffError, TypeError, ValueError):
+                result = new(*map(prepared, arguments), **keywords)
+                if not (carries and _is_cut_off(result)):
+                    return self._wrapped(result, new)
+        self._taint()  # `round` and others know no Tensors
+        plain = getattr(plain_value(owner), function.__name__) if owned else function
+        return self._wrapped(plain(*plain_value(arguments), **{k: plain_value(v) for k, v in keywords.items()}), plain)
 
     def _taint(self) -> None:
         self.tainted = min(self.tainted, next_index())
 
     def _wrapped(self, result: Any, function: Any = None) -> Any:
-        if self.widen and isinstance(result, np.ndarray) and result.dtype.kind in "iu" and function in _BUFFERS:
+        if self.widen and isinstance(result, np.ndarray) and result.dtype.kind in "iu" and function in BUFFERS:
             result = result.astype(np.float64)
         if isinstance(result, np.ndarray) and result.dtype.kind == "f":
             return Tensor._plain(result)
@@ -452,45 +455,6 @@ def _is_cut_off(result: Any) -> bool:
     found = list(leaves(result))
     numbers = any(isinstance(item, float) or _is_float(item) for item in found)
     return numbers and not any(isinstance(item, Tensor) for item in found)
-
-
-def _for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
-    """The function to call instead, where Python or NumPy would ask for a number or an array."""
-    if isinstance(owner, np.ndarray) and isinstance(function, BuiltinMethodType):
-        return getattr(Tensor._plain(owner), function.__name__)
-    if isinstance(owner, Tensor) and function.__name__ == "item":
-        return lambda *index: np.reshape(owner, ()) if not index else owner[index]
-    if function in _NUMBERS:
-        return lambda t: np.reshape(t, ())
-    if getattr(function, "__module__", None) == "math":
-        return getattr(np, function.__name__, function)
-    if function in _ARRAYS:
-        return lambda data, *_, **__: _stacked(data)
-    if function in _REDUCING and arguments and isinstance(arguments[0], (list, tuple)):
-        return lambda data, *others, **options: function(_stacked(data), *others, **options)
-    if function in _JOINING:
-        return lambda parts, *others, **options: function([_array_of(part) for part in parts], *others, **options)
-    if function is isinstance:
-        return lambda t, kinds: isinstance(np.empty(0) if isinstance(t, Tensor) else t, kinds)
-    return function
-
-
-_BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
-_NUMBERS = (float, np.float64, np.float32)
-_REDUCING = (np.sum, np.mean, np.prod, np.max, np.min, np.std, np.var, np.cumsum)  # of lists, too
-_JOINING = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)
-_ARRAYS = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)
-
-
-def _array_of(part: Any) -> Any:
-    return _stacked(part) if isinstance(part, (list, tuple)) else part
-
-
-def _stacked(data: Any) -> Any:
-    """What np.array makes of nested lists that hold Tensors."""
-    if isinstance(data, (list, tuple)):
-        return np.stack([_stacked(item) for item in data])
-    return data.copy() if isinstance(data, Tensor) else Tensor._plain(np.array(data, float))
 
 
 _NEVER_COPIED = frozenset((FunctionType, BuiltinMethodType, np.ufunc, type(None), bool, int, float, str, range, slice))

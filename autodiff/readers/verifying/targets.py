@@ -240,7 +240,7 @@ class Targets:
 
     @functools.cached_property
     def states(self) -> list[list[tuple[int, Node, Any]]]:
-        """Of what a loop carries on, and uses elsewhere, too: what comes from there, and what the next run gives back."""
+        """Of what a loop carries on and uses elsewhere: what comes from there, and what the next run gives back."""
         found: list[list[tuple[int, Node, Any]]] = []
         for nodes in self.groups.values():
             several = [node for node in nodes if len(self.users[node]) > 2]

@@ -1,0 +1,79 @@
+"""What is called in the place of functions that were written for arrays and numbers, where Tensors come."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from types import BuiltinMethodType
+from typing import Any
+
+import numpy as np
+
+from ...tensor import Tensor
+
+BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
+GREEDY = (np.fromiter, math.fsum)  # they go through an iterator, and know no Tensors
+_NUMBERS = (float, np.float64, np.float32)
+_REDUCING = (np.sum, np.mean, np.prod, np.max, np.min, np.std, np.var, np.cumsum)  # of lists, too
+_JOINING = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)
+_ARRAYS = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.fromiter)
+_COPYING = (copy.copy, copy.deepcopy)
+
+
+def for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
+    """The function to call instead, where Python or NumPy would ask for a number or an array."""
+    name = getattr(function, "__name__", "")
+    if isinstance(owner, np.ndarray) and isinstance(function, BuiltinMethodType):
+        return getattr(Tensor._plain(owner), name)
+    if isinstance(owner, Tensor) and name == "item":
+        return lambda *index: np.reshape(owner, ()) if not index else owner[index]
+    if isinstance(owner, Tensor) and name == "tolist":
+        return lambda: _listed(owner)
+    if isinstance(function, np.vectorize) and len(arguments) == 1:
+        return lambda t: np.reshape(np.stack([function.pyfunc(t[i]) for i in np.ndindex(t.shape)]), t.shape)
+    if getattr(function, "__module__", None) == "math" and function is not math.fsum:
+        return getattr(np, name, function)
+    for functions, instead in _INSTEAD:
+        if function in functions:
+            return instead(function)
+    return function
+
+
+_INSTEAD: tuple[tuple[Sequence[Any], Callable[[Any], Any]], ...] = (
+    (_NUMBERS, lambda f: lambda t: np.reshape(t, ())),
+    (_ARRAYS, lambda f: lambda data, *_, **__: stacked(data)),
+    (_REDUCING, lambda f: lambda data, *others, **options: f(array_of(data), *others, **options)),
+    (_JOINING, lambda f: lambda parts, *others, **options: f([array_of(part) for part in parts], *others, **options)),
+    (_COPYING, lambda f: _copied),
+    ((math.fsum,), lambda f: sum),
+    ((np.full,), lambda f: lambda shape, value, **_: np.zeros(shape) + value),
+    ((np.ndenumerate,), lambda f: lambda t: ((index, t[index]) for index in np.ndindex(t.shape))),
+    ((isinstance,), lambda f: lambda t, kinds: isinstance(np.empty(0) if isinstance(t, Tensor) else t, kinds)),
+    ((type,), lambda f: lambda t: np.ndarray if t.ndim else np.float64),
+)
+
+
+def stacked(data: Any) -> Any:
+    """What np.array makes of nested lists that hold Tensors."""
+    if isinstance(data, (list, tuple)):
+        return np.stack([stacked(item) for item in data])
+    return data.copy() if isinstance(data, Tensor) else Tensor._plain(np.array(data, float))
+
+
+def array_of(value: Any) -> Any:
+    """An array in the place of a list that holds Tensors."""
+    return stacked(value) if isinstance(value, (list, tuple)) else value
+
+
+def _listed(t: Any) -> Any:
+    return [_listed(part) for part in t] if t.ndim else t
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a structure that holds Tensors."""
+    if isinstance(value, Tensor):
+        return value.copy()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return type(value)(map(_copied, value)) if type(value) in (list, tuple) else copy.copy(value)
