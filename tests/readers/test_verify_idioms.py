@@ -1,4 +1,4 @@
-"""A wrong step is found whatever it passes through: the ways in which people write `x.T @ d` in NumPy and in Python."""
+"""A wrong step is found whatever stands before or behind it: the ways in which people write a sigmoid and `x.T @ d`."""
 
 import importlib.util
 import textwrap
@@ -168,38 +168,114 @@ EVERYDAY = {
     "type check",
     "vectorize",
 }
+FORWARD = {
+    "list": "p = np.array([1 / (1 + np.exp(-zi)) for zi in z])",
+    "math": "import math\np = np.array([1 / (1 + math.exp(-zi)) for zi in z])",
+    "vectorize": "import math\nsig = np.vectorize(lambda t: 1 / (1 + math.exp(-t)))\np = sig(z)",
+    "vectorize deco": (
+        "@np.vectorize\n"
+        "def sig(t):\n"
+        "    return 1 / (1 + np.exp(-t)) if t >= 0 else np.exp(t) / (1 + np.exp(t))\n"
+        "p = sig(z)"
+    ),
+    "mask assign": (
+        "p = np.empty_like(z)\n"
+        "pos = z >= 0\n"
+        "p[pos] = 1 / (1 + np.exp(-z[pos]))\n"
+        "e = np.exp(z[~pos])\n"
+        "p[~pos] = e / (1 + e)"
+    ),
+    "scipy": "from scipy.special import expit\np = expit(z)",
+    "scipy logsumexp": (
+        "from scipy.special import logsumexp\np = np.exp(z - logsumexp(np.stack([z, np.zeros(5)]), axis=0))"
+    ),
+    "scipy softmax": "from scipy.special import softmax\np = softmax(np.stack([np.zeros(5), z], 1), axis=1)[:, 1]",
+    "loop": "p = np.zeros(5)\nfor i in range(5):\n    p[i] = 1 / (1 + np.exp(-z[i]))",
+    "out": "p = np.empty(5)\nnp.exp(-z, out=p)\np += 1\nnp.reciprocal(p, out=p)",
+    "inplace": "p = -z\nnp.exp(p, p)\np += 1\np = 1 / p",
+    "class": "class S:\n    def __call__(self, t):\n        return 1 / (1 + np.exp(-t))\np = S()(z)",
+    "static": "class S:\n    @staticmethod\n    def f(t):\n        return 1 / (1 + np.exp(-t))\np = S.f(z)",
+    "classmethod": ("class S:\n    @classmethod\n    def f(cls, t):\n        return 1 / (1 + np.exp(-t))\np = S.f(z)"),
+    "property": (
+        "class S:\n"
+        "    def __init__(self, t): self.t = t\n"
+        "    @property\n"
+        "    def v(self):\n"
+        "        return 1 / (1 + np.exp(-self.t))\n"
+        "p = S(z).v"
+    ),
+    "dict of functions": "act = {'s': lambda t: 1 / (1 + np.exp(-t))}\np = act['s'](z)",
+    "partial": "import functools\nf = functools.partial(lambda k, t: 1 / (1 + np.exp(-k * t)), 1.0)\np = f(z)",
+    "wraps": (
+        "import functools\n"
+        "def deco(f):\n"
+        "    @functools.wraps(f)\n"
+        "    def g(*a, **k):\n"
+        "        return f(*a, **k)\n"
+        "    return g\n"
+        "@deco\n"
+        "def s(t):\n"
+        "    return 1 / (1 + np.exp(-t))\n"
+        "p = s(z)"
+    ),
+    "softmax c_": "s = np.c_[np.zeros(5), z]\np = (np.exp(s) / np.exp(s).sum(axis=1, keepdims=True))[:, 1]",
+    "logaddexp reduce": "p = np.exp(z - np.logaddexp.reduce(np.stack([z, np.zeros(5)]), axis=0))",
+    "piecewise": (
+        "p = np.piecewise(z, [z < 0, z >= 0], [lambda t: np.exp(t) / (1 + np.exp(t)), lambda t: 1 / (1 + np.exp(-t))])"
+    ),
+    "max list": "m = max(z)\ne = [np.exp(t - m) for t in z]\np = np.array([a / (a + np.exp(-m)) for a in e])",
+    "float": "p = np.array([1 / (1 + np.exp(-float(t))) for t in z])",
+    "recursion": "def s(t, k):\n    return 1 / (1 + np.exp(-t)) if k == 0 else s(t, k - 1)\np = s(z, 3)",
+    "nonlocal": "p = None\ndef f():\n    nonlocal p\n    p = 1 / (1 + np.exp(-z))\nf()",
+    "global keyword": "global P\nP = 1 / (1 + np.exp(-z))\np = P",
+    "dataclass": ("import dataclasses\n@dataclasses.dataclass\nclass C:\n    z: object\np = 1 / (1 + np.exp(-C(z).z))"),
+    "np.vectorize 2 args": "f = np.vectorize(lambda t, k: 1 / (1 + np.exp(-k * t)))\np = f(z, 1.0)",
+    "exec": "ns = {'z': z, 'np': np}\nexec('p = 1 / (1 + np.exp(-z))', ns)\np = ns['p']",
+    "starred": "p, *_ = [1 / (1 + np.exp(-z)), 2]",
+}
 STEP = """
 import numpy as np
 
-x, y = np.random.default_rng(1).normal(size=(5, 4)), np.random.default_rng(2).normal(size=5)
+x, y = np.random.default_rng(1).normal(size=(5, 4)), np.array([1.0, 0.0, 1.0, 1.0, 0.0])
 
 def step(w):
     z = x @ w
-    a = np.tanh(z)
-    loss = 0.5 * np.sum((a - y) ** 2)
+{forward}
+    loss = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p))
     d = {delta}
-{idiom}
+{backward}
     return loss, g
 """
 
 
-def report(path, delta, idiom):
-    path.write_text(STEP.format(delta=delta, idiom=textwrap.indent(idiom, "    ")), encoding="utf-8")
+def report(path, delta, forward="p = 1 / (1 + np.exp(-z))", backward="g = x.T @ d"):
+    forward, backward = (textwrap.indent(text, "    ") for text in (forward, backward))
+    path.write_text(STEP.format(delta=delta, forward=forward, backward=backward), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return ad.verify(module.step, np.random.default_rng(3).normal(size=4))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in EVERYDAY or i % 6 == 0 else pytest.mark.exhaustive)
-        for i, name in enumerate(IDIOMS)
-    ],
-)
+def everyday(names, always=()):
+    """Each sixth of them, and some; all others in an exhaustive run."""
+    marks = [() if name in always or i % 6 == 0 else pytest.mark.exhaustive for i, name in enumerate(names)]
+    return [pytest.param(name, marks=mark) for name, mark in zip(names, marks, strict=True)]
+
+
+@pytest.mark.parametrize("name", everyday(IDIOMS, EVERYDAY))
 def test_what_is_behind_a_wrong_step_does_not_hide_it(name, tmp_path):
-    assert report(tmp_path / "right.py", "(a - y) * (1 - a**2)", IDIOMS[name]).verdict == "right"
-    wrong = report(tmp_path / "wrong.py", "(a - y) * (1 - a) ** 2", IDIOMS[name])
+    check(tmp_path, backward=IDIOMS[name])
+
+
+@pytest.mark.parametrize("name", everyday(FORWARD, ("vectorize deco", "classmethod", "property", "scipy softmax")))
+def test_what_is_before_a_wrong_step_does_not_hide_it(name, tmp_path):
+    check(tmp_path, forward=FORWARD[name])
+
+
+def check(folder, **idiom):
+    assert report(folder / "right.py", "p - y", **idiom).verdict == "right"
+    wrong = report(folder / "wrong.py", "(p - y) * p * (1 - p)", **idiom)
     assert (wrong.verdict, wrong.first_wrong) == ("wrong", "d"), str(wrong)
     assert wrong.fix is not None
+    assert wrong.cause in ("activation-derivative-twice", "wrong-loss-derivative")

@@ -138,7 +138,6 @@ class Calls(ast.NodeTransformer):
     """Passes every call through the hook, and what the functions return: enough to run them."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.decorator_list = []
         node.body += ast.parse("return").body
         self.generic_visit(node)
         return node
@@ -198,7 +197,7 @@ class Instrument(Calls):
         self.locals.append(_assigned(node))
         arguments = {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
         self.given.append(arguments)
-        node.decorator_list = []
+        node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]
         node.body = [new for statement in node.body for new in _listed(self.visit(statement))]
         node.body.append(ast.Expr(ast.Call(_hook("left"), [ast.Constant(None), _locals()], [])))
         around = sorted(set[str]().union(*self.locals[:-1]))
@@ -368,6 +367,7 @@ def instrumented(source: Source, statements: list[Statement] | None) -> CodeType
     """The code of a function with hooks; its statements are added to the list, or if there is none are not seen."""
     function = source.function
     (tree,) = ast.parse(source.text).body  # anew: hooks are put into it
+    tree.decorator_list = []  # type: ignore[attr-defined]
     name = function.__code__.co_name
     body: ast.stmt = (Instrument(source, name, statements) if statements is not None else Calls()).visit(tree)
     owner = function.__code__.co_qualname.split(".")[-2:-1]

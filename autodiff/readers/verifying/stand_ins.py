@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ...custom import primitive
+from ...rules.activation import log_softmax, logsumexp, sigmoid, softmax, softplus
 from ...tensor import Tensor
 
 BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
@@ -30,8 +32,10 @@ def for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
         return lambda *index: np.reshape(owner, ()) if not index else owner[index]
     if isinstance(owner, Tensor) and name == "tolist":
         return lambda: _listed(owner)
-    if isinstance(function, np.vectorize) and len(arguments) == 1:
-        return lambda t: np.reshape(np.stack([function.pyfunc(t[i]) for i in np.ndindex(t.shape)]), t.shape)
+    if isinstance(function, np.vectorize):
+        return lambda *values: _each(function.pyfunc, np.broadcast_arrays(*values))
+    if name in _SPECIAL and (function is math.erf or not hasattr(np, name)):
+        return _SPECIAL[name]
     if getattr(function, "__module__", None) == "math" and function is not math.fsum:
         return getattr(np, name, function)
     for functions, instead in _INSTEAD:
@@ -40,6 +44,21 @@ def for_tensors(function: Any, owner: Any, arguments: Sequence[Any]) -> Any:
     return function
 
 
+def erf(x: Any) -> Any:
+    """The error function, entry by entry."""
+    return np.vectorize(math.erf, [float])(x)[()]
+
+
+_SPECIAL: dict[str, Callable[..., Any]] = {  # of SciPy
+    "erf": primitive(erf, "g * 2 / np.sqrt(np.pi) * np.exp(-(x**2))"),
+    "expit": sigmoid,
+    "log_expit": lambda x: -softplus(-x),
+    "log_softmax": lambda x, axis=None: log_softmax(x, axis),
+    "logit": lambda x: np.log(x) - np.log1p(-x),
+    "logsumexp": logsumexp,
+    "softmax": lambda x, axis=None: softmax(x, axis),
+    "xlogy": lambda x, y: x * np.log(np.where(x == 0, 1, y)),
+}
 _INSTEAD: tuple[tuple[Sequence[Any], Callable[[Any], Any]], ...] = (
     (_NUMBERS, lambda f: lambda t: np.reshape(t, ())),
     (_ARRAYS, lambda f: lambda data, *_, **__: stacked(data)),
@@ -64,6 +83,12 @@ def stacked(data: Any) -> Any:
 def array_of(value: Any) -> Any:
     """An array in the place of a list that holds Tensors."""
     return stacked(value) if isinstance(value, (list, tuple)) else value
+
+
+def _each(function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+    """The values of a function of numbers at the entries of arrays."""
+    found = [function(*(array[index] for array in arrays)) for index in np.ndindex(arrays[0].shape)]
+    return np.reshape(stacked(found), arrays[0].shape)
 
 
 def _listed(t: Any) -> Any:
