@@ -1,6 +1,7 @@
 """A wrong step is found whatever stands before or behind it: the ways in which people write a sigmoid and `x.T @ d`."""
 
 import importlib.util
+import sys
 import textwrap
 
 import numpy as np
@@ -248,11 +249,12 @@ def step(w):
 """
 
 
-def report(path, delta, forward="p = 1 / (1 + np.exp(-z))", backward="g = x.T @ d"):
+def report(path, delta, monkeypatch, forward="p = 1 / (1 + np.exp(-z))", backward="g = x.T @ d"):
     forward, backward = (textwrap.indent(text, "    ") for text in (forward, backward))
     path.write_text(STEP.format(delta=delta, forward=forward, backward=backward), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, path.stem, module)  # where dataclasses look
     spec.loader.exec_module(module)
     return ad.verify(module.step, np.random.default_rng(3).normal(size=4))
 
@@ -264,18 +266,18 @@ def everyday(names, always=()):
 
 
 @pytest.mark.parametrize("name", everyday(IDIOMS, EVERYDAY))
-def test_what_is_behind_a_wrong_step_does_not_hide_it(name, tmp_path):
-    check(tmp_path, backward=IDIOMS[name])
+def test_what_is_behind_a_wrong_step_does_not_hide_it(name, tmp_path, monkeypatch):
+    check(tmp_path, monkeypatch, backward=IDIOMS[name])
 
 
 @pytest.mark.parametrize("name", everyday(FORWARD, ("vectorize deco", "classmethod", "property", "scipy softmax")))
-def test_what_is_before_a_wrong_step_does_not_hide_it(name, tmp_path):
-    check(tmp_path, forward=FORWARD[name])
+def test_what_is_before_a_wrong_step_does_not_hide_it(name, tmp_path, monkeypatch):
+    check(tmp_path, monkeypatch, forward=FORWARD[name])
 
 
-def check(folder, **idiom):
-    assert report(folder / "right.py", "p - y", **idiom).verdict == "right"
-    wrong = report(folder / "wrong.py", "(p - y) * p * (1 - p)", **idiom)
+def check(folder, monkeypatch, **idiom):
+    assert report(folder / "right.py", "p - y", monkeypatch, **idiom).verdict == "right"
+    wrong = report(folder / "wrong.py", "(p - y) * p * (1 - p)", monkeypatch, **idiom)
     assert (wrong.verdict, wrong.first_wrong) == ("wrong", "d"), str(wrong)
     assert wrong.fix is not None
     assert wrong.cause in ("activation-derivative-twice", "wrong-loss-derivative")
