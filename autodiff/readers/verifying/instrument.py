@@ -218,13 +218,13 @@ class Instrument(Calls):
                 node.value = self._hooked(node, node.value, "=", target.elts)
         else:
             node.value = self._hooked(node, node.value, "=", [target])
-        return [node, *self._based(node, target)]
+        return [node, *(self._based(node, target.value) if isinstance(target, ast.Subscript) else ())]
 
-    def _based(self, node: ast.stmt, target: ast.expr) -> list[ast.stmt]:
+    def _based(self, node: ast.stmt, written: ast.expr) -> list[ast.stmt]:
         """After a part of an array was written: a look at all of it."""
-        if not isinstance(target, ast.Subscript) or not isinstance(target.value, (ast.Name, ast.Attribute)):
+        if not isinstance(written, (ast.Name, ast.Attribute)):
             return []
-        array, place = copy.deepcopy(target.value), copy.deepcopy(target.value)
+        array, place = copy.deepcopy(written), copy.deepcopy(written)
         place.ctx = ast.Store()
         number = ast.Constant(self.last)
         if isinstance(array, ast.Name) and array.id not in self.locals[-1]:  # assigned, it would become local
@@ -249,14 +249,15 @@ class Instrument(Calls):
         target.ctx = ast.Load()
         after = ast.Assign([copy.deepcopy(node.target)], ast.Call(_hook("after"), [number, target], []))
         seen = ast.If(ast.Call(_hook("looks"), [number], []), [after], [])
-        return [node, ast.copy_location(seen, node), *self._based(node, node.target)]
+        based = self._based(node, node.target.value) if isinstance(node.target, ast.Subscript) else ()
+        return [node, ast.copy_location(seen, node), *based]
 
     def visit_Return(self, node: ast.Return) -> ast.stmt:
         value = self._returned(node, node.value, self.function[-1]) if node.value else ast.Constant(None)
         node.value = ast.Call(_hook("left"), [value, _locals()], [])
         return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+    def visit_Expr(self, node: ast.Expr) -> Any:
         call: Any = node.value
         method: Any = call.func if isinstance(call, ast.Call) else None
         if not isinstance(method, ast.Attribute) or method.attr not in _TAKES_A_VALUE or not call.args:
@@ -268,7 +269,7 @@ class Instrument(Calls):
         self.generic_visit(call)
         call.args[-1] = hooked
         node.value = ast.Call(_hook("call"), [ast.Constant(next(_sites)), call.func, *call.args], call.keywords)
-        return node
+        return [node, *(self._based(node, target) if method.attr == "at" else ())]
 
     def _returned(self, node: ast.Return, value: ast.expr, name: str) -> ast.expr:
         """Each expression in what is returned; a name was seen when it was assigned."""

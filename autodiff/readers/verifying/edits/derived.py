@@ -234,9 +234,8 @@ class _Writer:
             if row.function is np.where and _is_one(mask := self._value(inputs[0])):  # no ties, say
                 yield from self._factors(inputs[1 if np.any(mask) else 2], below)
                 return
-            if row.function is dropped and inputs[0].primitive.name in COMPARISONS:
-                opposite = OPPOSITES[COMPARISONS[inputs[0].primitive.name]]
-                yield self._comparison(inputs[0], opposite), 1.0 - self._value(inputs[0]), below
+            if row.function is dropped and (opposite := self._opposite(inputs[0])):
+                yield opposite, 1.0 - self._value(inputs[0]), below
                 yield from self._factors(inputs[1], below)
                 return
             if row.function is np.sum and x.keywords.get("keepdims"):
@@ -248,6 +247,14 @@ class _Writer:
             yield name, value / times, below
         else:
             yield x, value, below
+
+    def _opposite(self, mask: Any) -> str | None:
+        """Where a mask is false."""
+        name = getattr(getattr(mask, "primitive", None), "name", None)
+        if name in COMPARISONS:
+            return self._comparison(mask, OPPOSITES[COMPARISONS[name]])
+        named = self._named(self._value(mask))
+        return f"~{tight(named[1])}" if named and np.asarray(self._value(mask)).dtype.kind == "b" else None
 
     def _summed(self, x: Node, below: bool) -> Iterator[Factor]:
         """A sum of products: the factors that go before it, and the sum of the others."""
