@@ -19,6 +19,7 @@ import numpy as np
 
 from .compare import ratio
 from .edits import Edit
+from .edits.statements import is_scatter
 from .instrument import HOOK, Statement, compiled
 from .locate import Trail
 from .problem import Problem
@@ -313,7 +314,7 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
 
 def _target(statement: Statement) -> Any:
     """The tree of what a statement assigns, where that is one thing."""
-    if len(statement.names) != 1 or statement.kind in ("return", "call", "argument"):
+    if len(statement.names) != 1 or (statement.kind in ("return", "call", "argument") and not is_scatter(statement)):
         return None
     return ast.parse(statement.names[0], mode="eval").body
 

@@ -43,6 +43,8 @@ def instead(statement: Statement, scope: Scope) -> Iterator[Edit]:
 
 def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
     """The same expression, written otherwise or to another place, or not at all."""
+    if is_scatter(statement):
+        yield from _scattered(statement, scope)
     if not _is_single(statement):
         yield from _exchanged(statement)
         return
@@ -63,6 +65,26 @@ def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
     cause = "accumulated-twice" if operator != "=" else "forward-differs"
     cause = "updated-weights" if scope.is_parameter(held) else cause
     yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), cause)
+
+
+def is_scatter(statement: Statement) -> bool:
+    """Whether a statement is `np.add.at(array, index, values)`."""
+    return statement.kind == "call" and re.search(r"\b(add|subtract)\.at\(", statement.source) is not None
+
+
+def _scattered(statement: Statement, scope: Scope) -> Iterator[Edit]:
+    """Values that are added at other indices, or with the other sign, or again at others."""
+    line = Line(statement.source)
+    call: Any = line.tree
+    method, index = line.of(call.func), line.of(call.args[1])
+    opposite = method.replace("add", "subtract") if "add" in method else method.replace("subtract", "add")
+    yield _of_statement(statement, line.replaced(call.func, opposite), "sign")
+    for name, value in scope.values.items():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "i" and value.ndim and name != index:
+            elsewhere = line.replaced(call.args[1], name)
+            yield _of_statement(statement, elsewhere, "off-by-one-index")
+            for twin in (elsewhere, elsewhere.replace(method, opposite)):
+                yield _of_statement(statement, f"{statement.source}; {twin}", "missing-branch")
 
 
 def _exchanged(statement: Statement) -> Iterator[Edit]:
