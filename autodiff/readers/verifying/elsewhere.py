@@ -98,8 +98,8 @@ def _collected(problem: Problem, trail: Trail, healing: Healing) -> Iterator[Hea
             yield replace(healing, statement=record.statement, values=values, order=trail.position[record.place])
 
 
-def _used(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Healing]:
-    """What the statement computes with: a factor of it that has to be another."""
+def _used(problem: Problem, trail: Trail, healing: Healing, bench: Bench, depth: int = 2) -> Iterator[Healing]:
+    """What the statement computes with: a factor of it that has to be another, or what that is made of."""
     statement, records = bench.statement, trail.look.plain.run.records
     if any(place[1] < 0 for place in healing.values):
         return
@@ -122,6 +122,8 @@ def _used(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Ite
     for other in sorted(found, key=lambda other: -other.order)[:MOST]:
         yield other
         yield from _collected(problem, trail, other)
+        if depth > 1:
+            yield from _used(problem, trail, other, Bench(problem, trail, other), depth - 1)
 
 
 def _last(problem: Problem, records: list[Record], name: str, position: int) -> Record | None:

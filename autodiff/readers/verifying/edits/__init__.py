@@ -16,7 +16,7 @@ from .line import Candidate, Line
 from .names import renamed, swapped
 from .products import multiplied, products, reductions, transposed
 from .sharing import unshared
-from .signs import counts, factors, literals, signs
+from .signs import counts, exponents, factors, literals, signs
 from .slopes import slopes
 from .statements import after, around, instead, rewritten
 from .synthesis import synthesized
@@ -30,8 +30,8 @@ __all__ = [
 Kind = Callable[[Line, Scope, bool], Iterator[Candidate]]
 
 KINDS: tuple[Kind, ...] = (
-    signs, slopes, factors, renamed, swapped, transposed, products, multiplied, reductions, literals, counts, masks,
-    terms, functions, wrapped, summed, buffers,
+    signs, slopes, factors, renamed, swapped, transposed, products, multiplied, reductions, literals, exponents, counts,
+    masks, terms, functions, wrapped, summed, buffers,
 )  # fmt: skip
 
 

@@ -78,14 +78,11 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
         return "relu-mask-from-wrong-tensor"
     if around in ("call", "factor"):
         return "activation-derivative-of-wrong-layer" if _is_activation(value, scope) else None
-    if scope.is_parameter(other) and np.shape(other) == np.shape(value) and _near(value, other):
-        return "updated-weights"
-    if (
-        _is_penalty(line, node)
-        and scope.is_parameter(other)
-        and (scope.is_parameter(value) or _is_of_one(line, node, scope))
-    ):
-        return "regulariser-on-wrong-parameter"
+    if scope.is_parameter(other):
+        if _is_penalty(line, node, scope):
+            return "regulariser-on-wrong-parameter"
+        if np.shape(other) == np.shape(value) and _near(value, other):
+            return "updated-weights"
     mine, wanted = scope.delta_of(value), scope.delta_of(other)
     if not final and mine is not None and wanted is not None:
         return "skipped-layer" if mine > wanted else "wrong-tensor-in-delta"
@@ -106,17 +103,15 @@ def _instead_of_delta(value: Any, wanted: Any, scope: Scope) -> str:
     return "wrong-tensor-in-weight-gradient"
 
 
-def _is_penalty(line: Line, node: Any) -> bool:
-    """Whether a value stands in a sum, times a number at most, as the gradient of a penalty does."""
+def _is_penalty(line: Line, node: Any, scope: Scope) -> bool:
+    """Whether a value stands in a sum, times numbers at most, as the gradient of a penalty does."""
     parent: Any = line.parents.get(node)
     while isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div)):
-        parent = line.parents.get(parent)
+        beside = parent.right if parent.left is node else parent.left
+        if np.ndim(evaluated(line.of(beside), scope)):
+            return False
+        node, parent = parent, line.parents.get(parent)
     return isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub))
-
-
-def _is_of_one(line: Line, node: Any, scope: Scope) -> bool:
-    """Whether a value is a part of a parameter."""
-    return isinstance(node, ast.Subscript) and scope.is_parameter(evaluated(line.of(node.value), scope))
 
 
 def _is_activation(value: Any, scope: Scope) -> bool:

@@ -139,6 +139,19 @@ def _powered(line: Line, node: Any) -> str | None:
     return line.of(node.args[0]) if isinstance(node, ast.Call) and called(node) == "power" else None
 
 
+def exponents(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """What differentiating a power brings in front of it, forgotten: 3 x**2, of x**3."""
+    for node in line.nodes:
+        exponent: Any = node.right if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) else None
+        if isinstance(exponent, ast.Constant) and type(exponent.value) is int:
+            term, parent = node, line.parents.get(node)
+            while isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Mult, ast.Div)):
+                term, parent = parent, line.parents.get(parent)
+            text = product(line.of(term))
+            for factor in (exponent.value + 1, exponent.value):
+                yield Candidate(line.replaced(term, f"{factor} * {text}"), "wrong-local-derivative")
+
+
 def counts(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """N - 1 where N belongs, and the other way round; a small constant that is not added."""
     for node in line.nodes:
