@@ -20,7 +20,7 @@ import numpy as np
 from ...graph import Node
 from .compare import ratio, same
 from .edits import Edit
-from .edits.line import Line, evaluated, is_target
+from .edits.line import Line, evaluated
 from .locate import Trail
 from .moments import Bench
 from .problem import Problem
@@ -51,7 +51,7 @@ def reasoned(
     if cause == "factor-const" and agreed in SIZES:
         cause = agreed  # the line that mends it knows which constant
     cause = cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
-    cause = cause or (_by_terms(bench.own, proven[0].expression, scope) if proven else None)
+    cause = cause or (_by_terms(bench.own, proven[0].expression, scope, _is_tail(trail, healing)) if proven else None)
     cause = cause or presumed(trail, healing, looks)
     if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and healing.target.kind == "adjoint":
         itself = not proven or proven[0].statement is bench.statement
@@ -63,13 +63,17 @@ def reasoned(
 
 def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
     """Whether a line behind which there is only the loss computes with what that compares with."""
-    node = healing.target.nodes[0]
     words = scope.words(bench.statement.text) & set(scope.arrays)
-    tail = isinstance(node, Node) and trail.view.is_tail(node)
-    return tail and any(scope.is_compared(scope.arrays[word]) for word in words)
+    return _is_tail(trail, healing) and any(scope.is_compared(scope.arrays[word]) for word in words)
 
 
-def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
+def _is_tail(trail: Trail, healing: Healing) -> bool:
+    """Whether there is only the loss behind the value that a step is about."""
+    node = healing.target.nodes[0]
+    return isinstance(node, Node) and trail.view.is_tail(node)
+
+
+def _by_terms(own: Any, expression: str | None, scope: Scope, is_tail: bool) -> str | None:
     """What is wrong with a value that lacks terms of what it should be, or has some with another sign."""
     line = Line(expression or "0")
     terms = [evaluated(line.of(term), scope) for term in line.terms]
@@ -82,7 +86,7 @@ def _by_terms(own: Any, expression: str | None, scope: Scope) -> str | None:
     if any(w not in (0, r) for w, r in zip(wrong, right, strict=True)):
         return "sign" if all(wrong) else None
     missing = [i for i, weight in enumerate(wrong) if not weight]
-    if all(any(map(is_target, scope.words(line.of(line.terms[i])))) for i in missing):
+    if is_tail and all(scope.has_target(line.of(line.terms[i])) for i in missing):
         return "missing-target"
     weights = [value for value in scope.arrays.values() if scope.is_parameter(value)]
     penalties = (any(ratio(terms[i], value) is not None for value in weights) for i in missing)

@@ -104,6 +104,15 @@ class Scope:
         """Whether it is a target, that the loss compares with."""
         return np.size(value) > 1 and any(ratio(value, target) is not None for target in self.compared)
 
+    def has_target(self, text: str) -> bool:
+        """Whether a text speaks of what the loss compares with; where that is not known, of what is called so."""
+        words = self.words(text)
+        known = {word: np.asarray(self.values[word]) for word in words if word in self.values}
+        labels = any(is_target(word) and value.dtype.kind in "iub" for word, value in known.items())
+        if self.compared and not labels:
+            return any(self.is_compared(value) for value in known.values())
+        return any(map(is_target, words))
+
     def delta_of(self, value: Any) -> int | None:
         """The position of the value by which it is a derivative of the loss, but for a factor; None if it is none."""
         if id(value) not in self._delta_of:
@@ -255,6 +264,12 @@ class Scope:
     def numbers(self) -> dict[str, float]:
         """Constants with a name that are no sizes: rates, strengths."""
         return {n: float(v) for n, v in self.values.items() if isinstance(v, (float, np.floating)) and v not in (0, 1)}
+
+
+def is_target(name: str) -> bool:
+    """Whether a value is called as targets are, and not as what is predicted."""
+    word = name.split(".")[-1]
+    return bool(re.match(r"^([yY](?!_?(hat|pred|p$|out))\w*|[tT]\d*|target\w*|label\w*|one_?hot\w*)$", word))
 
 
 def _is_part(value: Any, whole: Any) -> bool:

@@ -251,11 +251,6 @@ def is_matrix(node: Any) -> bool:
     return called(node) in ("dot", "matmul", "outer")
 
 
-def is_target(name: str) -> bool:
-    """Whether a value is called as targets are."""
-    return bool(re.match(r"^(y|Y|t|T|target|label|labels|onehot|y_true|Y_true|targets)\w*$", name.split(".")[-1]))
-
-
 def has_word(name: str, text: str) -> bool:
     """Whether a name stands in a text, as a word."""
     return bool(re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..scope import Scope
+from ..scope import Scope, is_target
 from .line import (
     REDUCTIONS,
     Candidate,
@@ -19,7 +19,6 @@ from .line import (
     has_word,
     is_matrix,
     is_numpy,
-    is_target,
     operands,
     product,
     tight,

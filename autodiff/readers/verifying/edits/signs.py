@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..scope import Scope
-from .line import Candidate, Line, called, evaluated, is_target, product
+from ..scope import Scope, is_target
+from .line import Candidate, Line, called, evaluated, product
 from .slopes import is_slope, role_of
 
 NUMBERS = (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7)
@@ -129,7 +129,7 @@ def _literal_cause(line: Line, parent: Any, scope: Scope) -> str | None:
         return "ratio"
     if is_slope(base, scope):
         return "activation-derivative-twice"
-    return "wrong-loss-derivative" if any(map(is_target, scope.words(base))) else "wrong-local-derivative"
+    return "wrong-loss-derivative" if scope.has_target(base) else "wrong-local-derivative"
 
 
 def _powered(line: Line, node: Any) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..compare import same
 from ..scope import Scope
-from .line import UNARY, Candidate, Line, called, evaluated, has_word, is_target, product, tight
+from .line import UNARY, Candidate, Line, called, evaluated, has_word, product, tight
 
 
 def terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
@@ -48,7 +48,7 @@ def _added_cause(sign: str, name: str, value: Any, other: Any, scope: Scope) -> 
     total = value + other * 1.0 if sign == "+" else value - other * 1.0
     if scope.is_parameter(total):
         return "updated-weights"
-    is_one = scope.is_compared(other) or any(map(is_target, scope.words(name)))
+    is_one = scope.is_compared(other) or scope.has_target(name)
     branch = "missing-branch" if np.ndim(value) else None  # any number is what another lacks
     return "missing-target" if sign == "-" and is_one else branch
 
