@@ -25,7 +25,7 @@ from .locate import Trail
 from .moments import Bench
 from .problem import Problem
 from .scope import Scope
-from .symptoms import is_of_loss, named, presumed
+from .symptoms import named, presumed
 from .targets import Healing
 from .truth import Look
 
@@ -53,11 +53,11 @@ def reasoned(
     cause = cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
     cause = cause or (_by_terms(bench.own, proven[0].expression, scope, _is_tail(trail, healing)) if proven else None)
     cause = cause or presumed(trail, healing, looks)
-    if cause in ("wrong-local-derivative", "wrong-tensor-in-delta") and healing.target.kind == "adjoint":
-        itself = not proven or proven[0].statement is bench.statement
-        of_loss = cause == "wrong-local-derivative" and is_of_loss(trail, healing, looks)
-        if of_loss or (itself and _speaks_of_targets(trail, healing, bench, scope)):
-            cause = "wrong-loss-derivative"
+    itself = not proven or proven[0].statement is bench.statement
+    of_loss = cause == "wrong-local-derivative" or _speaks_of_targets(trail, healing, bench, scope)
+    unproven = cause in ("wrong-local-derivative", "wrong-tensor-in-delta")
+    if unproven and itself and of_loss and _starts(trail, healing, bench, scope):
+        cause = "wrong-loss-derivative"
     return proven, cause
 
 
@@ -65,6 +65,15 @@ def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scop
     """Whether a line behind which there is only the loss computes with what that compares with."""
     words = scope.words(bench.statement.text) & set(scope.arrays)
     return _is_tail(trail, healing) and any(scope.is_compared(scope.arrays[word]) for word in words)
+
+
+def _starts(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
+    """Whether a step, no gradient yet, passes no derivative on: it is made of values of the forward pass alone."""
+    if healing.target.kind != "adjoint" or trail.is_final(healing):
+        return False
+    words, statements = scope.words(bench.statement.text) & set(scope.arrays), trail.problem.program.statements
+    deltas = {name for number in trail.steps if trail.meanings(number) for name in statements[number].names}
+    return not words & deltas and all(scope.delta_of(scope.arrays[word]) is None for word in words)
 
 
 def _is_tail(trail: Trail, healing: Healing) -> bool:

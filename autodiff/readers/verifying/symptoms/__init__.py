@@ -169,12 +169,6 @@ def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     return next((cause for cause, equation in LAST if every and all(_holds(equation, pair) for pair in every)), None)
 
 
-def is_of_loss(trail: Trail, healing: Healing, looks: Sequence[Look]) -> bool:
-    """Whether a step is the derivative by what the loss compares with targets."""
-    every = [pair for look in looks for pair in pairs(trail, healing, look)]
-    return bool(every) and all(_holds(wrong_loss, pair) for pair in every)
-
-
 def _of_slope(pairs: Sequence[Pair]) -> str | None:
     """What is wrong with a line that should be nothing but the derivative of an activation."""
     found = (cause for cause, equation in SYMPTOMS if cause in SLOPES and all(_holds(equation, p) for p in pairs))
