@@ -16,6 +16,7 @@ from ...graph import Node
 from .compare import same, telling_factor
 from .locate import Trail
 from .targets import Healing
+from .view import is_piece
 
 
 def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
@@ -43,9 +44,11 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
     That is so where the later step needs just this derivative; where it is another step that should have the one that
     healing gives to this; and where yet another step makes something right of it.
     """
-    own = [node for node, factor in trail.meanings(healing.statement) if factor in trail.conventions]
-    promised = [h for h in others if h.statement == healing.statement and h.target.kind == "adjoint"]
-    if any(_fits_name(trail, healing.statement, h.target.nodes[0]) for h in promised):
+    meanings = [(n, f) for n, f in trail.meanings(healing.statement) if f in trail.conventions]
+    own = [node for node, factor in meanings if factor == 1.0 or not is_piece(node)]  # a gradient carries no factor
+    mine = [h for h in others if h.statement == healing.statement and h.target.kind == "adjoint"]
+    promised = [h.target.nodes[0] for h in mine if h.target.nodes[0] not in own]
+    if any(_fits_name(trail, healing.statement, node) for node in promised):
         return False  # it is called after another value
     later = [h for h in others if h.order > healing.order and h.statement != healing.statement]
     if any(tells(trail, healing, later) for tells in (_was_right, _is_renamed, _is_addend)):
