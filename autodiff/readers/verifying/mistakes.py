@@ -19,6 +19,7 @@ from .healing import Healer
 from .instrument import Patch, Statement
 from .locate import Trail, agrees
 from .problem import Problem
+from .reasons import change
 from .scaled import common_factor, loss_statements, negated_losses, other_losses
 from .steps import steps
 from .targets import Healing
@@ -29,6 +30,7 @@ T = TypeVar("T")
 BUDGET = 5.0  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
 LARGE = 10_000  # weights, of which a run takes long: half of that
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
+SMALL = 8  # words and signs that an edit changes
 KNOWN = 1e-3  # of a gradient: what is known less well is like many others
 
 
@@ -196,8 +198,12 @@ class Search:
     def _explained(
         self, doctor: Doctor, trail: Trail, healings: Sequence[Healing], edits: Sequence[Patch], alone: bool
     ) -> Diagnosis:
-        """The first statement to blame that one edit mends, else the first. `alone`: there is no other mistake."""
+        """The first statement to blame that one edit mends, else the first. `alone`: there is no other mistake.
+
+        What can be written anew further on, from what the graph says, does not clear the first.
+        """
         first: Diagnosis | None = None
+        anew: Diagnosis | None = None
         tried = Counter[int]()
         for healing in healings:
             if tried[healing.statement] >= ALIGNED or (healing.statement not in tried and len(tried) >= 3):
@@ -206,10 +212,12 @@ class Search:
             diagnosis = diagnosis or Diagnosis(healing, mended=healing.mended)
             tried[healing.statement] += 1
             if diagnosis.complete or (diagnosis.edit and not alone):
-                return diagnosis
-            first = diagnosis if first is None or (diagnosis.edit and not first.edit) else first
+                if first is None or _is_small(diagnosis):
+                    return diagnosis
+                anew = anew or diagnosis
+            first = diagnosis if first is None or (diagnosis.edit and not (first.edit or anew)) else first
         assert first is not None
-        return first
+        return replace(first, edits=anew.edits) if anew and not first.edit else first
 
     def _attempted(self, way: Callable[P, T], *arguments: P.args, **keywords: P.kwargs) -> T | None:
         """What a way to look for the reason finds; None, with a note, where it fails: what is known is not lost."""
@@ -258,6 +266,12 @@ def cut_off(problem: Problem, looks: Sequence[Look]) -> list[Mistake]:
         return []
     wrong = _wrong_anywhere(looks)
     return [Mistake(edit.statement.name, edit.statement, cause="integer-dtype", fix=edit.text, wrong=wrong)]
+
+
+def _is_small(diagnosis: Diagnosis) -> bool:
+    """Whether the line that mends it is nearly what the user wrote."""
+    edit = diagnosis.edit
+    return edit is not None and change(edit.statement.source, edit.text)[0] <= SMALL
 
 
 def _wrong_anywhere(looks: Sequence[Look]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ..scope import Scope
 from .derived import written
 from .edit import Edit, of_expression
 from .line import Candidate, Line
-from .names import renamed, swapped
+from .names import indexed, renamed, swapped
 from .products import multiplied, products, reductions, transposed
 from .sharing import unshared
 from .signs import counts, exponents, factors, literals, signs
@@ -30,8 +30,8 @@ __all__ = [
 Kind = Callable[[Line, Scope, bool], Iterator[Candidate]]
 
 KINDS: tuple[Kind, ...] = (
-    signs, slopes, factors, renamed, swapped, transposed, products, multiplied, reductions, literals, exponents, counts,
-    masks, terms, functions, wrapped, summed, buffers,
+    signs, slopes, factors, renamed, indexed, swapped, transposed, products, multiplied, reductions, literals,
+    exponents, counts, masks, terms, functions, wrapped, summed, buffers,
 )  # fmt: skip
 
 

@@ -41,6 +41,7 @@ OWN: dict[Any, str] = {  # functions that NumPy lacks
     softplus: "np.logaddexp({}, 0)",
     relu: "np.maximum({}, 0)",
 }
+USUAL = ("order", "C")  # as it is without
 Factor = tuple[Any, Any, bool]  # a text or a node, its value, and whether it stands below the line
 
 
@@ -291,7 +292,7 @@ def _multiplied(factors: list[Factor]) -> Any:
 
 def _options(node: Node) -> list[str]:
     """The keywords of a call; an axis alone is no tuple."""
-    found = {name: value for name, value in node.keywords.items() if value is not None}
+    found = {name: value for name, value in node.keywords.items() if value is not None and (name, value) != USUAL}
     return [
         f"{name}={value[0] if isinstance(value, tuple) and len(value) == 1 else value!r}"
         for name, value in found.items()

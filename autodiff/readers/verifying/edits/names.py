@@ -55,6 +55,15 @@ def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
                 yield Candidate(text, None)
 
 
+def indexed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
+    """One more index, that a loop counts, where a row of an array stands."""
+    for node in line.nodes:
+        if isinstance(node, ast.Subscript) and np.ndim(evaluated(line.of(node), scope)):
+            for name in sorted(scope.counters):
+                index = f"{line.of(node.slice)}, {name}"
+                yield Candidate(line.replaced(node, f"{line.of(node.value)}[{index}]"), "off-by-one-index")
+
+
 def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope: Scope, final: bool) -> str | None:
     if isinstance(value, int) and isinstance(other, int):
         return "ratio"  # of two counts

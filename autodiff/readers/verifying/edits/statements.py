@@ -14,7 +14,7 @@ from ..instrument import Patch, Source, Statement
 from ..scope import Scope
 from .edit import Edit
 from .line import Line, evaluated, parsed, product, tight
-from .names import renamed
+from .names import indexed, renamed
 from .signs import factors, literals, signs
 from .terms import masks, terms
 
@@ -137,7 +137,7 @@ def after(statement: Statement, scope: Scope) -> Iterator[Edit]:
 def _indices(line: Line, scope: Scope) -> Iterator[tuple[str, str | None]]:
     """What is written to, at another index."""
     target: Any = line.tree
-    for kind in (renamed, literals, masks):
+    for kind in (renamed, indexed, literals, masks):
         for text, cause in kind(line, scope, False):
             if text.startswith(line.of(target.value)) and text != line.text:
                 yield text, cause

@@ -166,7 +166,9 @@ def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     if healing.target.kind == "slope":
         return "wrong-local-derivative"
     every = [pair for look in looks for pair in pairs(trail, healing, look)]
-    return next((cause for cause, equation in LAST if every and all(_holds(equation, pair) for pair in every)), None)
+    adds = trail.problem.program.statements[healing.statement].kind in ("+=", "-=")
+    some = (one for one in LAST if every and not (adds and one[1] is skipped))  # pieces are added up as they come
+    return next((cause for cause, equation in some if all(_holds(equation, pair) for pair in every)), None)
 
 
 def _of_slope(pairs: Sequence[Pair]) -> str | None:
