@@ -23,7 +23,7 @@ from ....rules.activation import relu, sigmoid, softplus
 from ....rules.indexing import getitem
 from ....rules.shape import cast, identity
 from ....simplify import simplified
-from ..compare import ratio
+from ..compare import ratio, same
 from ..scope import Scope
 from ..truth import largest
 from .line import has_word, product, tight
@@ -88,8 +88,11 @@ class _Writer:
             found[np.shape(value)].append((name, value))
         return found
 
-    def _named(self, value: Any) -> tuple[float, str] | None:
-        """A value by one of the names in reach, and how many times that it is."""
+    def _named(self, value: Any, computed: bool = False) -> tuple[float, str] | None:
+        """A value by one of the names in reach, and how many times that it is; a `computed` number, only if equal."""
+        if computed and np.size(value) == 1:
+            equal = (name for name, other in self.scope.floats.items() if other.size == 1 and same(value, other))
+            return next(((1.0, name) for name in equal), None)
         if isinstance(value, tuple) or np.size(value) < 2 or _number(value) is not None:
             return None
         factors = ((ratio(value, other), name) for name, other in self.known.get(np.shape(value), ()))
@@ -100,9 +103,9 @@ class _Writer:
     def text(self, x: Any) -> str:
         """A node, or a number, as an expression."""
         value = self._value(x)
-        if (named := self._named(value)) is not None:
+        if (named := self._named(value, _is_computed(x))) is not None:
             return scaled(*named, self.scope)
-        if (number := _number(value)) is not None:
+        if not _is_computed(x) and (number := _number(value)) is not None:
             return scaled(number, "1", self.scope)
         self.calls += 1
         if self.calls > MOST or x.is_leaf or isinstance(value, tuple):
@@ -121,7 +124,7 @@ class _Writer:
 
     def _is_open(self, x: Any) -> bool:
         """Whether a node has no name, so that one looks into it."""
-        return isinstance(x, Node) and not x.is_leaf and not self._named(self._value(x))
+        return isinstance(x, Node) and not x.is_leaf and not self._named(self._value(x), x.needs)
 
     def _call(self, node: Node) -> str:
         row, (first, *others) = node.primitive, node.inputs
@@ -203,7 +206,7 @@ class _Writer:
         """Factors as one text: a number, what is above the line, and what is below."""
         number, named = 1.0, list[Factor]()
         for x, value, below in factors:
-            if (plain := _number(value)) is not None:
+            if not _is_computed(x) and (plain := _number(value)) is not None:
                 number *= (1 / plain if below else plain) if plain else 0.0
             else:
                 named.append((x, value, below))
@@ -239,10 +242,10 @@ class _Writer:
                 yield opposite, 1.0 - self._value(inputs[0]), below
                 yield from self._factors(inputs[1], below)
                 return
-            if row.function is np.sum and x.keywords.get("keepdims"):
+            if row.function is np.sum and (x.keywords.get("keepdims") or x.shape == ()):
                 yield from self._summed(x, below)
                 return
-        if (named := self._named(value := self._value(x))) is not None:
+        if (named := self._named(value := self._value(x), _is_computed(x))) is not None:
             times, name = named
             yield times, times, below
             yield name, value / times, below
@@ -270,16 +273,22 @@ class _Writer:
                 yield factor[0], factor[1], factor[2] ^ below
         if not inside:
             raise Unwritten
-        value = np.sum(_multiplied(inside), axis=tuple(axes), keepdims=True)
-        yield f"np.sum({', '.join([self._joined(inside), *_options(x)])})", value, below
+        value = np.sum(_multiplied(inside), axis=tuple(axes), keepdims=x.shape != ())
+        yield f"np.sum({', '.join([self._joined(inside), *(_options(x) if x.shape else ())])})", value, below
 
     def _pair(self, factors: list[Factor]) -> tuple[int, int, Any, tuple[float, str]] | None:
         """Two factors whose product has a name."""
-        for (i, a), (j, b) in itertools.combinations(enumerate(factors), 2):
+        arrays = ((i, factor) for i, factor in enumerate(factors) if np.size(factor[1]) > 1)
+        for (i, a), (j, b) in itertools.combinations(arrays, 2):
             value = _multiplied([a, b])
             if (named := self._named(value)) is not None:
                 return i, j, value, named
         return None
+
+
+def _is_computed(x: Any) -> bool:
+    """Whether a value, or its text, is of the parameters: a number in its place would be right at one point alone."""
+    return isinstance(x, str) or (isinstance(x, Node) and x.needs)
 
 
 def _multiplied(factors: list[Factor]) -> Any:
