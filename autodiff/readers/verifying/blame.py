@@ -29,7 +29,7 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     innocent = {h.statement for h in best if _is_innocent(trail, h, best)}
     named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
     kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
-    kept = [h for h in kept if not _is_part(trail, h, kept)]
+    kept = [h for h in kept if not _is_part(trail, h, kept) and not _is_given(trail, h, kept)]
     kept = [h for h in kept if not _cleared(trail, h, kept)]
     kept = [h for h in kept if not _follows(trail, h, kept)]
     kept.sort(
@@ -88,6 +88,15 @@ def _is_part(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
     formulas = [tree for tree in lines if not isinstance(tree, (ast.Call, ast.Tuple, ast.Dict))]
     called = (node.func for tree in formulas for node in ast.walk(tree) if isinstance(node, ast.Call))
     return own.kind == "return" and any(ast.unparse(function).split(".")[-1] == own.function for function in called)
+
+
+def _is_given(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
+    """Whether a step of a function only holds what the function was given by another that can be to blame."""
+    own = [trail.hand(place) for place in healing.values]
+    depth = len(trail.steps[healing.statement][0].stack)
+    outer = (h for h in others if h.order < healing.order and len(trail.steps[h.statement][0].stack) < depth)
+    givers = (h for h in outer if len(h.values) == len(own))
+    return any(all(same(a, trail.hand(p)) for a, p in zip(own, h.values, strict=True)) for h in givers)
 
 
 def _was_right(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
