@@ -6,7 +6,10 @@ in its closure, among its globals, and in attributes of the objects that it uses
 
 from __future__ import annotations
 
+import functools
 import gc
+import pickle
+import sys
 import types
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -14,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import TracedValueError
 from ...graph import node_of
 from ...modes import tracing
 from ...primitive import Composed
 from ...storage import Stored
 
-DEPTH = 6  # of objects in objects
+MANY = 10_000  # objects among which generators are found
 
 
 class Draw(Composed):
@@ -83,9 +87,13 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
     undo: list[Callable[[], None]] = []
     states: dict[int, tuple[Any, Any]] = {}
     made: dict[int, Recorder] = {}
+    fixed: list[tuple[np.random.Generator, Any]] = []  # in places where nothing else can be put
     try:
         for generator, put in _places(f, places, tensors):
             if isinstance(generator, Recorder):
+                continue
+            if put is None:
+                fixed.append((generator, _stands(generator)))
                 continue
             recorder = made.get(id(generator)) or Recorder.of(generator, draws)
             made[id(generator)] = recorder
@@ -93,6 +101,11 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
             put(recorder)
             undo.append(lambda put=put, generator=generator: put(generator))
         yield draws, tensors
+        if any(_stands(generator) != state for generator, state in fixed):
+            raise TracedValueError(
+                "compile: numbers are drawn from a generator in a tuple, and would be the same in each call: "
+                "keep it in a list, a dict or an attribute"
+            )
     finally:
         for restore in reversed(undo):
             restore()
@@ -100,31 +113,38 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
             bits.state = state
 
 
-Place = tuple[np.random.Generator, Callable[[Any], None]]
+def _stands(generator: np.random.Generator) -> bytes:
+    """Where a generator stands."""
+    return pickle.dumps(generator.bit_generator.state)
 
 
-def _places(f: Any, places: Any, tensors: list[Stored]) -> Iterator[Place]:
+Place = tuple[np.random.Generator, Callable[[Any], None] | None]
+
+
+def _places(f: Any, places: Any, tensors: list[Stored]) -> list[Place]:
     """The generators that a function can reach, each with what puts another in its place; and the Tensors."""
     found: list[Place] = []
     seen: set[int] = set()
-    stack: list[tuple[Any, Callable[[Any], None] | None, int]] = [(f, None, 0), (places, None, 0)]
-    while stack:
-        thing, put, depth = stack.pop()
+    things: list[tuple[Any, Callable[[Any], None] | None]] = [(f, None), (places, None)]
+    for thing, put in things:  # what is near comes first
         if isinstance(thing, np.random.Generator):
-            if put is not None:
-                found.append((thing, put))
-            continue
-        if isinstance(thing, Stored):
+            found.append((thing, put))
+        elif isinstance(thing, Stored):
             tensors.append(thing)
-            continue
-        if id(thing) in seen or depth > DEPTH or isinstance(thing, _CLOSED):
-            continue
-        seen.add(id(thing))
-        stack += [(item, place, depth + 1) for item, place in _parts(thing) if type(item) not in _PLAIN]
-    return iter(found)
+        elif id(thing) not in seen and len(seen) < MANY and not isinstance(thing, _CLOSED):
+            seen.add(id(thing))
+            things += [part for part in _parts(thing) if type(part[0]) not in _PLAIN]
+    return found
 
 
-_CLOSED = (str, bytes, int, float, complex, type(None), type, types.ModuleType, np.ndarray, np.generic, np.dtype)
+def _library(names: dict[str, Any], module: str) -> bool:
+    """Whether a module of these globals is ours, or NumPy's."""
+    return "__library__" in names or module.partition(".")[0] in ("numpy", __name__.partition(".")[0])
+
+
+_MEMBERS = (types.FunctionType, np.random.Generator)
+HEAP = 1 << 9  # of the flags of a class: it is written in Python
+_CLOSED = (str, bytes, int, float, complex, type(None), types.ModuleType, np.ndarray, np.generic, np.dtype)
 _PLAIN = frozenset({bool, *_CLOSED})  # of these there are many
 
 
@@ -133,12 +153,14 @@ def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:
         yield thing.__func__, None
         yield thing.__self__, None
     elif isinstance(thing, types.FunctionType):
-        library = "__library__" in thing.__globals__ or (thing.__module__ or "").startswith("numpy")
+        library = _library(thing.__globals__, thing.__module__ or "")
         for cell in thing.__closure__ or ():
             try:
                 yield cell.cell_contents, lambda x, cell=cell: setattr(cell, "cell_contents", x)
             except ValueError:  # empty
                 continue
+        yield from ((item, functools.partial(_default, thing, i)) for i, item in enumerate(thing.__defaults__ or ()))
+        yield from _parts(thing.__kwdefaults__ or {})
         for name in () if library else _globals_used(thing.__code__):
             if name in thing.__globals__:
                 yield thing.__globals__[name], lambda x, g=thing.__globals__, name=name: g.__setitem__(name, x)
@@ -151,15 +173,24 @@ def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:
     elif isinstance(thing, tuple):
         for item in thing[:1000]:
             yield item, None
+    elif isinstance(thing, type):
+        for kind in thing.__mro__:
+            if kind.__flags__ & HEAP and not _library(vars(sys.modules.get(kind.__module__, types)), kind.__module__):
+                members = [(name, x) for name, x in vars(kind).items() if isinstance(x, _MEMBERS)]
+                yield from ((x, functools.partial(setattr, kind, name)) for name, x in members)
     elif type(thing).__dictoffset__:
-        call = getattr(type(thing), "__call__", None)  # noqa: B004
-        if isinstance(call, types.FunctionType):
-            yield call, None
         for item in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
             if type(item) is dict:  # perhaps it has one
                 yield from _parts(item)
             else:
                 yield item, _attributes(thing, item) if isinstance(item, np.random.Generator) else None
+
+
+def _default(function: types.FunctionType, i: int, x: Any) -> None:
+    """Give another default to an argument."""
+    defaults = list(function.__defaults__ or ())
+    defaults[i] = x
+    function.__defaults__ = tuple(defaults)
 
 
 def _attributes(thing: Any, item: Any) -> Callable[[Any], None]:
