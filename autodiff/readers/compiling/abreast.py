@@ -49,19 +49,17 @@ class Group:
 class Abreast:
     """Which lines of a program are one call with others; `wide`: for a line that lies beside others, the memory.
 
-    `storage`: the lines whose memory values are in. `written`: results that go into the arrays of inputs. `fixed`:
-    inputs whose arrays may be laid side by side. `placed` says of a line whether its value goes where it is told to.
+    `written`: results that go into the arrays of inputs. `fixed`: inputs whose arrays may be laid side by side.
+    `placed` says of a line whether its value goes where it is told to.
     """
 
     def __init__(
         self,
         lines: Sequence[Line],
-        storage: Mapping[Line, Line],
         written: Mapping[Line, Line],
         fixed: Collection[Line],
         placed: Callable[[Line], bool],
     ) -> None:
-        self.storage: Mapping[Line, Line] = storage
         self.written: Mapping[Line, Line] = written
         self.fixed: set[Line] = set(fixed)
         self.placed: Callable[[Line], bool] = placed
@@ -111,7 +109,7 @@ class Abreast:
                 mask |= readers.get(self.written[line], 0)
             needs[line] = mask
             for x in line.inputs:
-                owner = self.storage.get(x, x)
+                owner = x.base or x
                 readers[owner] = readers.get(owner, 0) | mask
         return needs
 

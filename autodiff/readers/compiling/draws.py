@@ -6,12 +6,14 @@ in its closure, among its globals, and in attributes of the objects that it uses
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
+import operator
 import pickle
 import sys
 import types
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -89,7 +91,7 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
     made: dict[int, Recorder] = {}
     fixed: list[tuple[np.random.Generator, Any]] = []  # in places where nothing else can be put
     try:
-        for generator, put in _places(f, places, tensors):
+        for generator, put, owner, key in _places(f, places, tensors):
             if isinstance(generator, Recorder):
                 continue
             if put is None:
@@ -98,8 +100,8 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
             recorder = made.get(id(generator)) or Recorder.of(generator, draws)
             made[id(generator)] = recorder
             states[id(generator)] = generator.bit_generator, generator.bit_generator.state
-            put(recorder)
-            undo.append(lambda put=put, generator=generator: put(generator))
+            put(owner, key, recorder)
+            undo.append(functools.partial(put, owner, key, generator))
         yield draws, tensors
         if any(_stands(generator) != state for generator, state in fixed):
             raise TracedValueError(
@@ -118,89 +120,100 @@ def _stands(generator: np.random.Generator) -> bytes:
     return pickle.dumps(generator.bit_generator.state)
 
 
-Place = tuple[np.random.Generator, Callable[[Any], None] | None]
+Part = tuple[Any, Any, Any, Any]  # a value, and what puts another one in its place: `put(owner, key, other)`
 
 
-def _places(f: Any, places: Any, tensors: list[Stored]) -> list[Place]:
-    """The generators that a function can reach, each with what puts another in its place; and the Tensors."""
-    found: list[Place] = []
+def _places(f: Any, places: Any, tensors: list[Stored]) -> list[Part]:
+    """The generators that a function can reach, where they are; and the Tensors."""
+    found: list[Part] = []
     seen: set[int] = set()
-    things: list[tuple[Any, Callable[[Any], None] | None]] = [(f, None), (places, None)]
-    for thing, put in things:  # what is near comes first
+    parts = _inside(f, places)
+    for part in parts:  # what is near comes first
+        thing = part[0]
         if isinstance(thing, np.random.Generator):
-            found.append((thing, put))
+            found.append(part)
         elif isinstance(thing, Stored):
             tensors.append(thing)
         elif id(thing) not in seen and len(seen) < MANY and not isinstance(thing, _CLOSED):
             seen.add(id(thing))
-            things += [part for part in _parts(thing) if type(part[0]) not in _PLAIN]
+            parts += [part for part in _parts(thing) if type(part[0]) not in _PLAIN]
     return found
 
 
-def _library(names: dict[str, Any], module: str) -> bool:
-    """Whether a module of these globals is ours, or NumPy's."""
-    return "__library__" in names or module.partition(".")[0] in ("numpy", __name__.partition(".")[0])
-
-
-_MEMBERS = (types.FunctionType, np.random.Generator)
-HEAP = 1 << 9  # of the flags of a class: it is written in Python
 _CLOSED = (str, bytes, int, float, complex, type(None), types.ModuleType, np.ndarray, np.generic, np.dtype)
 _PLAIN = frozenset({bool, *_CLOSED})  # of these there are many
 
 
-def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:
+def _parts(thing: Any) -> list[Part]:
+    """What a thing holds."""
+    if isinstance(thing, dict):
+        return [(x, operator.setitem, thing, key) for key, x in [*thing.items()][:1000]]
+    if isinstance(thing, list):
+        return [(x, operator.setitem, thing, i) for i, x in enumerate(thing[:1000])]
+    if isinstance(thing, tuple):
+        return _inside(*thing[:1000])
     if isinstance(thing, types.MethodType):
-        yield thing.__func__, None
-        yield thing.__self__, None
-    elif isinstance(thing, types.FunctionType):
-        library = _library(thing.__globals__, thing.__module__ or "")
-        for cell in thing.__closure__ or ():
-            try:
-                yield cell.cell_contents, lambda x, cell=cell: setattr(cell, "cell_contents", x)
-            except ValueError:  # empty
-                continue
-        yield from ((item, functools.partial(_default, thing, i)) for i, item in enumerate(thing.__defaults__ or ()))
-        yield from _parts(thing.__kwdefaults__ or {})
-        for name in () if library else _globals_used(thing.__code__):
-            if name in thing.__globals__:
-                yield thing.__globals__[name], lambda x, g=thing.__globals__, name=name: g.__setitem__(name, x)
-    elif isinstance(thing, dict):
-        for key, item in list(thing.items())[:1000]:
-            yield item, lambda x, key=key: thing.__setitem__(key, x)
-    elif isinstance(thing, list):
-        for i, item in enumerate(thing[:1000]):
-            yield item, lambda x, i=i: thing.__setitem__(i, x)
-    elif isinstance(thing, tuple):
-        for item in thing[:1000]:
-            yield item, None
-    elif isinstance(thing, type):
-        for kind in thing.__mro__:
-            if kind.__flags__ & HEAP and not _library(vars(sys.modules.get(kind.__module__, types)), kind.__module__):
-                members = [(name, x) for name, x in vars(kind).items() if isinstance(x, _MEMBERS)]
-                yield from ((x, functools.partial(setattr, kind, name)) for name, x in members)
-    elif type(thing).__dictoffset__:
-        for item in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
-            if type(item) is dict:  # perhaps it has one
-                yield from _parts(item)
-            else:
-                yield item, _attributes(thing, item) if isinstance(item, np.random.Generator) else None
+        return _inside(thing.__func__, thing.__self__)
+    if isinstance(thing, types.FunctionType):
+        return _parts_of_function(thing)
+    if isinstance(thing, type):
+        return [part for kind in thing.__mro__ for part in _parts_of_class(kind)]
+    if not type(thing).__dictoffset__:
+        return []
+    found: list[Part] = []
+    for x in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
+        if type(x) is dict:  # perhaps it has one
+            found += _parts(x)
+        elif isinstance(x, np.random.Generator):
+            found += [(x, operator.setitem, vars(thing), name) for name, value in vars(thing).items() if value is x]
+        else:
+            found += _inside(x)
+    return found
 
 
-def _default(function: types.FunctionType, i: int, x: Any) -> None:
-    """Give another default to an argument."""
+def _inside(*things: Any) -> list[Part]:
+    """Things in whose places nothing else can be put."""
+    return [(x, None, None, None) for x in things]
+
+
+def _parts_of_function(function: types.FunctionType) -> list[Part]:
+    found: list[Part] = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # empty
+            found.append((cell.cell_contents, setattr, cell, "cell_contents"))
+    if function.__defaults__:
+        found += [(x, _put_default, function, i) for i, x in enumerate(function.__defaults__)]
+    if function.__kwdefaults__:
+        found += _parts(function.__kwdefaults__)
+    names = function.__globals__
+    if not _library(function.__module__):
+        found += [(names[name], operator.setitem, names, name) for name in _used(function.__code__) if name in names]
+    return found
+
+
+def _parts_of_class(kind: type) -> list[Part]:
+    if not kind.__flags__ & HEAP or _library(kind.__module__):
+        return []
+    return [(x, setattr, kind, name) for name, x in vars(kind).items() if isinstance(x, _MEMBERS)]
+
+
+HEAP = 1 << 9  # of the flags of a class: it is written in Python
+_MEMBERS = (types.FunctionType, np.random.Generator)
+
+
+def _library(module: str | None) -> bool:
+    """Whether a module is of a library whose generators are in objects: ours, or NumPy."""
+    package = (module or "").partition(".")[0]
+    return package == "numpy" or any("__library__" in vars(sys.modules.get(x or "", types)) for x in (package, module))
+
+
+def _used(code: types.CodeType) -> list[str]:
+    """The names that code asks for."""
+    inner = [name for constant in code.co_consts if type(constant) is types.CodeType for name in _used(constant)]
+    return [*code.co_names, *inner]
+
+
+def _put_default(function: types.FunctionType, i: int, x: Any) -> None:
     defaults = list(function.__defaults__ or ())
     defaults[i] = x
     function.__defaults__ = tuple(defaults)
-
-
-def _attributes(thing: Any, item: Any) -> Callable[[Any], None]:
-    """What gives another value to the attributes that are this one."""
-    names = [name for name, x in vars(thing).items() if x is item]
-    return lambda x: vars(thing).update(dict.fromkeys(names, x))
-
-
-def _globals_used(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _globals_used(constant)
