@@ -157,10 +157,10 @@ class CompiledStep:
             order = order[size:]
         return losses
 
-    def mode(self) -> tuple[bool, ...]:
+    def mode(self) -> bytes:
         """The switches of the model and its parameters."""
         flags = [module.training for module in self.model.modules()]
-        return (*flags, *(parameter.requires_grad for parameter in self.optimizer.parameters))
+        return bytes(map(bool, [*flags, *(parameter.requires_grad for parameter in self.optimizer.parameters)]))
 
     def state(self) -> dict[str, tuple[dict[str, Any], str]]:
         """Where the program's arguments that are the optimizer's state stand; equal counters are one."""

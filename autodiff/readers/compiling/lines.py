@@ -117,15 +117,14 @@ def needed(outputs: Iterable[Line]) -> set[Line]:
 
 # --- how values are written -------------------------------------------------------------------------------------------
 
-PYTHON = (bool, int, float, complex, str, bytes, type(None))
+PYTHON = frozenset({bool, int, float, complex, str, bytes, type(None)})
+NOT_FINITE = {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}
 
 
 def literal(value: Any) -> str:
     """A value as Python source, for what `np.` and Python's own names can say; else a ValueError."""
-    if isinstance(value, float) and not isinstance(value, np.generic) and not math.isfinite(value):
-        return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf"
     if type(value) in PYTHON:
-        return repr(value)
+        return NOT_FINITE.get(repr(value), repr(value))
     if isinstance(value, np.dtype):
         return f"np.dtype({value.str!r})" if value.byteorder not in "=|" else f"np.{value.type.__name__}"
     if isinstance(value, type) and issubclass(value, np.generic):

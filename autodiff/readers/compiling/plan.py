@@ -146,7 +146,7 @@ class Plan:
                     wide.name = f"wide{len(self.buffers) + len(self.wide_inputs)}"
                     self.buffers.append((wide.name, (wide.size,), wide.dtype))
                 for line, start, end in wide.places():
-                    place = f"{wide.name}[{start}:{end}].reshape({literal(line.shape)})"
+                    place = f"{wide.name}[{start}:{end}].reshape({line.shape})"
                     self.heads[0].append((line.name or "", wide.name, place))
                     self.views[line] = line.name or "", 0
 
@@ -178,6 +178,9 @@ class Plan:
     # --- what is printed ----------------------------------------------------------------------------------------------
 
     def _print(self) -> None:
+        ends: dict[int, list[Line]] = {}  # for each line, whose memory nobody looks at any more
+        for owner, i in self.last.items():
+            ends.setdefault(i, []).append(owner)
         for i, line in enumerate(self.lines):
             if line.value is None:
                 group = self.abreast.group.get(line)
@@ -186,7 +189,8 @@ class Plan:
                         self._together(group)
                 elif not self._viewed(line):
                     self._alone(line, i)
-                self._release(line, i)
+            for owner in ends.get(i, ()):
+                self._release(owner)
         results = self._results()
         self.body.append(f"return ({', '.join(results)}{',' * (len(results) == 1)})")
 
@@ -245,14 +249,12 @@ class Plan:
         self.heads[level].append((f"{x.name}_flat", memory, f"{memory}.reshape(-1)"))
         return f"{x.name}_flat"
 
-    def _release(self, line: Line, i: int) -> None:
-        """Buffers whose values are dead are free again; large values are given back."""
-        for owner in dict.fromkeys([x.base or x for x in (line, *line.inputs)]):
-            if self.last.get(owner) == i:
-                if owner in self.buffer:
-                    self.free.setdefault((owner.shape, owner.dtype), []).append(self.buffer.pop(owner))
-                elif owner in self.allocated and owner.size * _itemsize(owner) >= LARGE:
-                    self.body.append(f"del {owner.name}")
+    def _release(self, owner: Line) -> None:
+        """The buffer of a dead value is free again; a large value is given back."""
+        if owner in self.buffer:
+            self.free.setdefault((owner.shape, owner.dtype), []).append(self.buffer.pop(owner))
+        elif owner in self.allocated and owner.size * _itemsize(owner) >= LARGE:
+            self.body.append(f"del {owner.name}")
 
     def _operand(self, x: Operand, line: Line) -> str:
         if isinstance(x, Line):
@@ -261,7 +263,7 @@ class Plan:
             return self._constant(x.template.replace("{{", "{").replace("}}", "}"))
         if line.ufunc is not None and type(x) in (int, float) and line.shape and _weak_in(line) and np.isfinite(x):
             if line.ufunc in CHOICES and line.size <= FULL:
-                return self._constant(f"np.full({literal(line.shape)}, {literal(x)}, {literal(line.dtype)})")
+                return self._constant(f"np.full({line.shape}, {literal(x)}, {literal(line.dtype)})")
             return self._constant(f"np.array({literal(x)}, {literal(line.dtype)})")
         return literal(x)
 
