@@ -146,8 +146,9 @@ def compile(f: Callable[..., Any], backend: str = "numpy", *, numbers: Collectio
     buffers. Results are fresh arrays. Threads may call it at the same time.
     `backend="numba"` makes machine code of it (`pip install "autodiff[fast]"`), kept on disk in `AUTODIFF_CACHE_DIR`,
     by default the user's cache; `autodiff/NUMBA.md` lists what has a form there, all else is called as NumPy.
-    Errors: `TracedValueError` where f decides by the value of an array (`if x > 0`), or takes one out (`x.item()`);
-    `BackendError` for what machine code cannot do.
+    Errors: `TracedValueError` where f decides by the value of an array (`if x > 0`), takes one out (`x.item()`), or
+    draws from `np.random` or a generator that cannot be replaced while f is recorded (one in a tuple); `BackendError`
+    for what machine code cannot do.
 
     >>> import numpy as np
     >>> from autodiff import value_and_grad

@@ -94,19 +94,19 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
         for generator, put, owner, key in _places(f, places, tensors):
             if isinstance(generator, Recorder):
                 continue
+            states[id(generator)] = generator.bit_generator, generator.bit_generator.state
             if put is None:
                 fixed.append((generator, _stands(generator)))
                 continue
             recorder = made.get(id(generator)) or Recorder.of(generator, draws)
             made[id(generator)] = recorder
-            states[id(generator)] = generator.bit_generator, generator.bit_generator.state
             put(owner, key, recorder)
             undo.append(functools.partial(put, owner, key, generator))
         yield draws, tensors
         if any(_stands(generator) != state for generator, state in fixed):
             raise TracedValueError(
-                "compile: numbers are drawn from a generator in a tuple, and would be the same in each call: "
-                "keep it in a list, a dict or an attribute"
+                "compile: numbers are drawn from a generator in a tuple, or by a method that was taken from it, and "
+                "would be the same in each call: keep the generator in a list, a dict or an attribute"
             )
     finally:
         for restore in reversed(undo):
@@ -158,17 +158,26 @@ def _parts(thing: Any) -> list[Part]:
         return _parts_of_function(thing)
     if isinstance(thing, type):
         return [part for kind in thing.__mro__ for part in _parts_of_class(kind)]
-    if not type(thing).__dictoffset__:
+    if isinstance(thing, types.BuiltinMethodType):
+        return _inside(thing.__self__)
+    if not (type(thing).__dictoffset__ or type(thing).__flags__ & HEAP):
         return []
     found: list[Part] = []
     for x in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
         if type(x) is dict:  # perhaps it has one
             found += _parts(x)
-        elif isinstance(x, np.random.Generator):
-            found += [(x, operator.setitem, vars(thing), name) for name, value in vars(thing).items() if value is x]
         else:
-            found += _inside(x)
+            found += _attributes(thing, x) if isinstance(x, np.random.Generator) else _inside(x)
     return found
+
+
+def _attributes(thing: Any, generator: np.random.Generator) -> list[Part]:
+    """The attributes of a thing that are this generator."""
+    own: dict[str, Any] = getattr(thing, "__dict__", {})
+    found: list[Part] = [(x, operator.setitem, own, name) for name, x in own.items() if x is generator]
+    slots = [name for kind in type(thing).__mro__ for name, x in vars(kind).items() if isinstance(x, _SLOT)]
+    found += [(generator, object.__setattr__, thing, x) for x in slots if getattr(thing, x, None) is generator]
+    return found or _inside(generator)
 
 
 def _inside(*things: Any) -> list[Part]:
@@ -198,6 +207,7 @@ def _parts_of_class(kind: type) -> list[Part]:
 
 
 HEAP = 1 << 9  # of the flags of a class: it is written in Python
+_SLOT = types.MemberDescriptorType
 _MEMBERS = (types.FunctionType, np.random.Generator)
 
 
