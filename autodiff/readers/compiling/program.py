@@ -117,7 +117,7 @@ class Program:
             given.append((source, line))
         low = Lowering(given, expand, trace.tape.gradients)
         guards = dict(trace.tape.guards)
-        outputs = low.run([*trace.outputs, *guards, *(row.node for row in trace.draws)])[: len(trace.outputs)]
+        outputs = low.run(trace.graph.nodes, trace.outputs)
         for node, value in guards.items():
             low.guard(node, value)
         lines = [line for _, line in given]

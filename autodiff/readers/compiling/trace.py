@@ -37,6 +37,7 @@ class Trace:
 
     `inputs`: leaves that stand for the arrays of the arguments, in order; `captured`: for leaves that stand for what f
     finds outside, how to get their present values. `results`: what f returned, with a Slot for each of `outputs`.
+    `graph`: what lies behind these, and behind what rules decided by and what was drawn.
     """
 
     def __init__(
@@ -67,7 +68,8 @@ class Trace:
         self.draws: list[Draw] = draws
         self.outputs: list[Node | Number] = []
         self.results: Any = mapped(found, self._output)
-        self.graph: Graph = Graph([node for node in self.outputs if isinstance(node, Node)])
+        decided, drawn = [node for node, _ in tape.guards], [row.node for row in draws]
+        self.graph: Graph = Graph([x for x in (*self.outputs, *decided, *drawn) if isinstance(x, Node)])
         self._find_captured(tape, {tensor._node: tensor for tensor in tensors})
         for node in self.inputs:
             if isinstance(node, Node):
