@@ -59,6 +59,7 @@ from .checkpoint import checkpoint
 from .custom import primitive
 from .modes import anomaly, anonymous, no_grad
 from .rules.activation import log_softmax, logsumexp, relu, sigmoid, softmax, softplus
+from .sites import __library__  # noqa: F401
 from .tensor import Tensor, constant
 from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 

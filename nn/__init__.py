@@ -23,6 +23,8 @@ from nn.module import Module, Parameter
 from nn.optim import SGD, Adam
 from nn.train import History, TrainStep, fit
 
+__library__ = True  # all of it
+
 __all__ = [
     "MLP",
     "SGD",

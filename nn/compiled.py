@@ -20,14 +20,11 @@ Array = NDArray[Any]
 CHUNK = 2000  # steps in one call of machine code, so that Ctrl-C is heard in between
 
 
-class CompiledStep:
-    """`step(X, y)` as `TrainStep` does it, by a program for each shape of X and y.
+class Update:
+    """What programs are recorded from: one update as a function. It holds nothing else, since all
+    that a function can reach is searched for generators."""
 
-    It is recorded again where the model, its mode or the optimizer's settings change (`lr` may change freely). The
-    parameters have new values afterwards, what others hold of the old ones stays; `.grad` is not touched.
-    """
-
-    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer, backend: str) -> None:
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
         self.model: Module = model
         self.loss: Loss = loss
         self.optimizer: Optimizer = optimizer
@@ -35,19 +32,9 @@ class CompiledStep:
         self.names: list[str] = [
             n if n and given.count(n) == 1 else f"{n or 'parameter'}_{i}" for i, n in enumerate(given)
         ]
-        self.compiled: Any = compile(self.update, backend, numbers=("lr", "state"))
-        self.known: dict[Any, _Prepared] = {}
-        self.changes: int = -1
-        # Between steps a program has the parameters' arrays, as long as nobody looks at them:
-        self.holder: _Prepared | None = None
-        self.bound: Any = None  # its program with all but X and y
-        self.loan: Any = None
-        self.rate: float = optimizer.lr
-        self.seen: int = -1
-        self.calls: list[Callable[..., Any]] = []  # the step, unless a thread is using it
 
     def update(self, X: Any, y: Any, lr: float, version: Any, **state: Any) -> Any:
-        """One update as a function: the loss before it, the new values of parameters, the optimizer's new state."""
+        """The loss before the update, the new values of parameters, the optimizer's new state."""
         prediction = self.model(X.detach())
         loss = self.loss(prediction, y.detach())
         if not isinstance(loss, Tensor):
@@ -63,6 +50,31 @@ class CompiledStep:
             new.append(None if gradient is None else value - self.optimizer.change(value, gradient, its, lr))
             states.append(its)
         return loss, new, states, prediction.shape
+
+
+class CompiledStep:
+    """`step(X, y)` as `TrainStep` does it, by a program for each shape of X and y.
+
+    It is recorded again where the model, its mode or the optimizer's settings change (`lr` may change freely). The
+    parameters have new values afterwards, what others hold of the old ones stays; `.grad` is not touched.
+    """
+
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer, backend: str) -> None:
+        self.model: Module = model
+        self.loss: Loss = loss
+        self.optimizer: Optimizer = optimizer
+        function = Update(model, loss, optimizer)
+        self.names: list[str] = function.names
+        self.compiled: Any = compile(function.update, backend, numbers=("lr", "state"))
+        self.known: dict[Any, _Prepared] = {}
+        self.changes: int = -1
+        # Between steps a program has the parameters' arrays, as long as nobody looks at them:
+        self.holder: _Prepared | None = None
+        self.bound: Any = None  # its program with all but X and y
+        self.loan: Any = None
+        self.rate: float = optimizer.lr
+        self.seen: int = -1
+        self.calls: list[Callable[..., Any]] = []  # the step, unless a thread is using it
 
     def step(self, X: Any, y: Any) -> float:
         """One update; the loss before it."""
@@ -145,10 +157,10 @@ class CompiledStep:
             order = order[size:]
         return losses
 
-    def mode(self) -> tuple[bool, ...]:
+    def mode(self) -> bytes:
         """The switches of the model and its parameters."""
         flags = [module.training for module in self.model.modules()]
-        return (*flags, *(parameter.requires_grad for parameter in self.optimizer.parameters))
+        return bytes(map(bool, [*flags, *(parameter.requires_grad for parameter in self.optimizer.parameters)]))
 
     def state(self) -> dict[str, tuple[dict[str, Any], str]]:
         """Where the program's arguments that are the optimizer's state stand; equal counters are one."""

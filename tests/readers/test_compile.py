@@ -4,6 +4,7 @@ import functools
 import subprocess
 import sys
 import threading
+import types
 import warnings
 
 import numpy as np
@@ -484,6 +485,44 @@ def test_random_numbers_are_drawn_afresh_in_eager_order():
     for k in range(4):
         same(compiled(np.full(2, k + 1.0)), eager(np.full(2, k + 1.0)))
     assert "rng.random" in compiled.source
+
+
+class Noisy:
+    __slots__ = ("rng",)
+
+    def __init__(self):
+        self.rng = np.random.default_rng(5)
+
+    def __call__(self, x):
+        return self.noise(x) + x
+
+    def noise(self, x):
+        return NOISE.normal(size=x.shape) + 0 * self.rng.random()
+
+
+NOISE, OTHER = map(np.random.default_rng, (3, 4))
+
+
+def test_generators_are_found_wherever_they_are():
+    inner = Noisy()
+    for _ in range(12):
+        inner = types.SimpleNamespace(inner=[inner])
+
+    def f(x, thing=inner):
+        while isinstance(thing, types.SimpleNamespace):
+            (thing,) = thing.inner
+        return thing(x)
+
+    compiled, x = ad.compile(lambda x, also=OTHER: f(x) + 0 * also.random()), np.zeros(2)
+    state = NOISE.bit_generator.state
+    found = [compiled(x) for _ in range(3)]
+    NOISE.bit_generator.state = state
+    all_same(found, [NOISE.normal(size=2) for _ in range(3)])
+    for f in (lambda x, pair=(NOISE, 1): x * pair[0].random(), lambda x, draw=NOISE.random: x * draw()):
+        state = NOISE.bit_generator.state
+        with pytest.raises(TracedValueError, match="in a tuple"):
+            ad.compile(f)(x)
+        assert NOISE.bit_generator.state == state
 
 
 def test_threads():

@@ -9,6 +9,8 @@ slopes of their activations. Each element is computed as before, by operations t
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -49,19 +51,17 @@ class Group:
 class Abreast:
     """Which lines of a program are one call with others; `wide`: for a line that lies beside others, the memory.
 
-    `storage`: the lines whose memory values are in. `written`: results that go into the arrays of inputs. `fixed`:
-    inputs whose arrays may be laid side by side. `placed` says of a line whether its value goes where it is told to.
+    `written`: results that go into the arrays of inputs. `fixed`: inputs whose arrays may be laid side by side.
+    `placed` says of a line whether its value goes where it is told to.
     """
 
     def __init__(
         self,
         lines: Sequence[Line],
-        storage: Mapping[Line, Line],
         written: Mapping[Line, Line],
         fixed: Collection[Line],
         placed: Callable[[Line], bool],
     ) -> None:
-        self.storage: Mapping[Line, Line] = storage
         self.written: Mapping[Line, Line] = written
         self.fixed: set[Line] = set(fixed)
         self.placed: Callable[[Line], bool] = placed
@@ -102,17 +102,17 @@ class Abreast:
         """For each line a number whose bits are the lines that come before it, itself too."""
         self._bit: dict[Line, int] = {line: 1 << i for i, line in enumerate(self.lines)}
         needs: dict[Line, int] = {}
-        readers: dict[Line, int] = {}  # with all that they need
+        readers: dict[Line, int] = dict.fromkeys(self.written.values(), 0)  # with all that they need
         for line in self.lines:
             mask = self._bit[line]
             for x in line.inputs:
                 mask |= needs.get(x, 0)
             if line in self.written:  # after all that reads the input
-                mask |= readers.get(self.written[line], 0)
+                mask |= readers[self.written[line]]
             needs[line] = mask
             for x in line.inputs:
-                owner = self.storage.get(x, x)
-                readers[owner] = readers.get(owner, 0) | mask
+                if (owner := x.base or x) in readers:
+                    readers[owner] |= mask
         return needs
 
     def _grouped(self, bucket: Sequence[Line]) -> None:
@@ -165,18 +165,18 @@ class Abreast:
 
     def _ordered(self) -> list[Line]:
         """The lines in an order in which groups stand together, each as early as it can."""
+        bits, needs = dict(self._bit), dict(self._needs)
+        for group in {*self.group.values()}:
+            bits |= dict.fromkeys(group.lines, sum(self._bit[line] for line in group.lines))
+            needs |= dict.fromkeys(group.lines, functools.reduce(operator.or_, [self._needs[x] for x in group.lines]))
         done, found, waiting = 0, list[Line](), list(self.lines)
         while waiting:
             later: list[Line] = []
             for line in waiting:
-                members = self.group[line].lines if line in self.group else (line,)
-                if self._bit[line] & done:
-                    continue
-                bits = sum(self._bit[x] for x in members)
-                if all(not self._needs[x] & ~(done | bits) for x in members):
-                    found += members
-                    done |= bits
-                else:
+                if needs[line] & ~(done | bits[line]):
                     later.append(line)
+                elif not bits[line] & done:
+                    found += self.group[line].lines if line in self.group else (line,)
+                    done |= bits[line]
             waiting = later
         return found

@@ -58,7 +58,7 @@ class Compiled:
         program = self.programs.get(key)
         if program is None or again or not program.fits():
             with RECORDING:
-                trace = recorded(self.function, arguments, keywords, told)
+                trace = recorded(self.function, arguments, keywords, self.signature, told)
                 name = getattr(self.function, "__name__", "function")
                 program = Program(trace, name, self.backend, Renewal(*self.renewal(trace)))
                 if not trace.values:
@@ -71,15 +71,18 @@ class Compiled:
 
     def _told(self, arguments: Any, keywords: Any) -> list[bool]:
         """For each item among the arguments, whether it is a number that may be another in each call."""
-        if not self.numbers:
+        if not self.numbers or self.signature is None:
             return []
         bound = self.signature.bind(*arguments, **keywords).arguments
         return [name in self.numbers for name, value in bound.items() for _ in leaves(value)]
 
     @functools.cached_property
-    def signature(self) -> inspect.Signature:
-        """How the function is called."""
-        return inspect.signature(self.function)
+    def signature(self) -> inspect.Signature | None:
+        """How the function is called, if it says so."""
+        try:
+            return inspect.signature(self.function)
+        except (TypeError, ValueError):
+            return None
 
     @property
     def source(self) -> str:
@@ -143,8 +146,9 @@ def compile(f: Callable[..., Any], backend: str = "numpy", *, numbers: Collectio
     buffers. Results are fresh arrays. Threads may call it at the same time.
     `backend="numba"` makes machine code of it (`pip install "autodiff[fast]"`), kept on disk in `AUTODIFF_CACHE_DIR`,
     by default the user's cache; `autodiff/NUMBA.md` lists what has a form there, all else is called as NumPy.
-    Errors: `TracedValueError` where f decides by the value of an array (`if x > 0`), or takes one out (`x.item()`);
-    `BackendError` for what machine code cannot do.
+    Errors: `TracedValueError` where f decides by the value of an array (`if x > 0`), takes one out (`x.item()`), or
+    draws from `np.random` or a generator that cannot be replaced while f is recorded (one in a tuple); `BackendError`
+    for what machine code cannot do.
 
     >>> import numpy as np
     >>> from autodiff import value_and_grad

@@ -6,20 +6,26 @@ in its closure, among its globals, and in attributes of the objects that it uses
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import gc
+import operator
+import pickle
+import sys
 import types
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from ...errors import TracedValueError
 from ...graph import node_of
 from ...modes import tracing
 from ...primitive import Composed
 from ...storage import Stored
 
-DEPTH = 6  # of objects in objects
+MANY = 10_000  # objects among which generators are found
 
 
 class Draw(Composed):
@@ -83,16 +89,25 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
     undo: list[Callable[[], None]] = []
     states: dict[int, tuple[Any, Any]] = {}
     made: dict[int, Recorder] = {}
+    fixed: list[tuple[np.random.Generator, Any]] = []  # in places where nothing else can be put
     try:
-        for generator, put in _places(f, places, tensors):
+        for generator, put, owner, key in _places(f, places, tensors):
             if isinstance(generator, Recorder):
+                continue
+            states[id(generator)] = generator.bit_generator, generator.bit_generator.state
+            if put is None:
+                fixed.append((generator, _stands(generator)))
                 continue
             recorder = made.get(id(generator)) or Recorder.of(generator, draws)
             made[id(generator)] = recorder
-            states[id(generator)] = generator.bit_generator, generator.bit_generator.state
-            put(recorder)
-            undo.append(lambda put=put, generator=generator: put(generator))
+            put(owner, key, recorder)
+            undo.append(functools.partial(put, owner, key, generator))
         yield draws, tensors
+        if any(_stands(generator) != state for generator, state in fixed):
+            raise TracedValueError(
+                "compile: numbers are drawn from a generator in a tuple, or by a method that was taken from it, and "
+                "would be the same in each call: keep the generator in a list, a dict or an attribute"
+            )
     finally:
         for restore in reversed(undo):
             restore()
@@ -100,76 +115,115 @@ def recording(f: Callable[..., Any], places: Any) -> Generator[tuple[list[Draw],
             bits.state = state
 
 
-Place = tuple[np.random.Generator, Callable[[Any], None]]
+def _stands(generator: np.random.Generator) -> bytes:
+    """Where a generator stands."""
+    return pickle.dumps(generator.bit_generator.state)
 
 
-def _places(f: Any, places: Any, tensors: list[Stored]) -> Iterator[Place]:
-    """The generators that a function can reach, each with what puts another in its place; and the Tensors."""
-    found: list[Place] = []
+Part = tuple[Any, Any, Any, Any]  # a value, and what puts another one in its place: `put(owner, key, other)`
+
+
+def _places(f: Any, places: Any, tensors: list[Stored]) -> list[Part]:
+    """The generators that a function can reach, where they are; and the Tensors."""
+    found: list[Part] = []
     seen: set[int] = set()
-    stack: list[tuple[Any, Callable[[Any], None] | None, int]] = [(f, None, 0), (places, None, 0)]
-    while stack:
-        thing, put, depth = stack.pop()
+    parts = _inside(f, places)
+    for part in parts:  # what is near comes first
+        thing = part[0]
         if isinstance(thing, np.random.Generator):
-            if put is not None:
-                found.append((thing, put))
-            continue
-        if isinstance(thing, Stored):
+            found.append(part)
+        elif isinstance(thing, Stored):
             tensors.append(thing)
-            continue
-        if id(thing) in seen or depth > DEPTH or isinstance(thing, _CLOSED):
-            continue
-        seen.add(id(thing))
-        stack += [(item, place, depth + 1) for item, place in _parts(thing) if type(item) not in _PLAIN]
-    return iter(found)
+        elif id(thing) not in seen and len(seen) < MANY and not isinstance(thing, _CLOSED):
+            seen.add(id(thing))
+            parts += [part for part in _parts(thing) if type(part[0]) not in _PLAIN]
+    return found
 
 
-_CLOSED = (str, bytes, int, float, complex, type(None), type, types.ModuleType, np.ndarray, np.generic, np.dtype)
+_CLOSED = (str, bytes, int, float, complex, type(None), types.ModuleType, np.ndarray, np.generic, np.dtype)
 _PLAIN = frozenset({bool, *_CLOSED})  # of these there are many
 
 
-def _parts(thing: Any) -> Iterator[tuple[Any, Callable[[Any], None] | None]]:
+def _parts(thing: Any) -> list[Part]:
+    """What a thing holds."""
+    if isinstance(thing, dict):
+        return [(x, operator.setitem, thing, key) for key, x in [*thing.items()][:1000]]
+    if isinstance(thing, list):
+        return [(x, operator.setitem, thing, i) for i, x in enumerate(thing[:1000])]
+    if isinstance(thing, tuple):
+        return _inside(*thing[:1000])
     if isinstance(thing, types.MethodType):
-        yield thing.__func__, None
-        yield thing.__self__, None
-    elif isinstance(thing, types.FunctionType):
-        library = "__library__" in thing.__globals__ or (thing.__module__ or "").startswith("numpy")
-        for cell in thing.__closure__ or ():
-            try:
-                yield cell.cell_contents, lambda x, cell=cell: setattr(cell, "cell_contents", x)
-            except ValueError:  # empty
-                continue
-        for name in () if library else _globals_used(thing.__code__):
-            if name in thing.__globals__:
-                yield thing.__globals__[name], lambda x, g=thing.__globals__, name=name: g.__setitem__(name, x)
-    elif isinstance(thing, dict):
-        for key, item in list(thing.items())[:1000]:
-            yield item, lambda x, key=key: thing.__setitem__(key, x)
-    elif isinstance(thing, list):
-        for i, item in enumerate(thing[:1000]):
-            yield item, lambda x, i=i: thing.__setitem__(i, x)
-    elif isinstance(thing, tuple):
-        for item in thing[:1000]:
-            yield item, None
-    elif type(thing).__dictoffset__:
-        call = getattr(type(thing), "__call__", None)  # noqa: B004
-        if isinstance(call, types.FunctionType):
-            yield call, None
-        for item in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
-            if type(item) is dict:  # perhaps it has one
-                yield from _parts(item)
-            else:
-                yield item, _attributes(thing, item) if isinstance(item, np.random.Generator) else None
+        return _inside(thing.__func__, thing.__self__)
+    if isinstance(thing, types.FunctionType):
+        return _parts_of_function(thing)
+    if isinstance(thing, type):
+        return [part for kind in thing.__mro__ for part in _parts_of_class(kind)]
+    if isinstance(thing, types.BuiltinMethodType):
+        return _inside(thing.__self__)
+    if not (type(thing).__dictoffset__ or type(thing).__flags__ & HEAP):
+        return []
+    found: list[Part] = []
+    for x in gc.get_referents(thing)[:1000]:  # to ask for its `__dict__` would make one, and attributes slower
+        if type(x) is dict:  # perhaps it has one
+            found += _parts(x)
+        else:
+            found += _attributes(thing, x) if isinstance(x, np.random.Generator) else _inside(x)
+    return found
 
 
-def _attributes(thing: Any, item: Any) -> Callable[[Any], None]:
-    """What gives another value to the attributes that are this one."""
-    names = [name for name, x in vars(thing).items() if x is item]
-    return lambda x: vars(thing).update(dict.fromkeys(names, x))
+def _attributes(thing: Any, generator: np.random.Generator) -> list[Part]:
+    """The attributes of a thing that are this generator."""
+    own: dict[str, Any] = getattr(thing, "__dict__", {})
+    found: list[Part] = [(x, operator.setitem, own, name) for name, x in own.items() if x is generator]
+    slots = [name for kind in type(thing).__mro__ for name, x in vars(kind).items() if isinstance(x, _SLOT)]
+    found += [(generator, object.__setattr__, thing, x) for x in slots if getattr(thing, x, None) is generator]
+    return found or _inside(generator)
 
 
-def _globals_used(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _globals_used(constant)
+def _inside(*things: Any) -> list[Part]:
+    """Things in whose places nothing else can be put."""
+    return [(x, None, None, None) for x in things]
+
+
+def _parts_of_function(function: types.FunctionType) -> list[Part]:
+    found: list[Part] = []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # empty
+            found.append((cell.cell_contents, setattr, cell, "cell_contents"))
+    if function.__defaults__:
+        found += [(x, _put_default, function, i) for i, x in enumerate(function.__defaults__)]
+    if function.__kwdefaults__:
+        found += _parts(function.__kwdefaults__)
+    names = function.__globals__
+    if not _library(function.__module__):
+        found += [(names[name], operator.setitem, names, name) for name in _used(function.__code__) if name in names]
+    return found
+
+
+def _parts_of_class(kind: type) -> list[Part]:
+    if not kind.__flags__ & HEAP or _library(kind.__module__):
+        return []
+    return [(x, setattr, kind, name) for name, x in vars(kind).items() if isinstance(x, _MEMBERS)]
+
+
+HEAP = 1 << 9  # of the flags of a class: it is written in Python
+_SLOT = types.MemberDescriptorType
+_MEMBERS = (types.FunctionType, np.random.Generator)
+
+
+def _library(module: str | None) -> bool:
+    """Whether a module is of a library whose generators are in objects: ours, or NumPy."""
+    package = (module or "").partition(".")[0]
+    return package == "numpy" or any("__library__" in vars(sys.modules.get(x or "", types)) for x in (package, module))
+
+
+def _used(code: types.CodeType) -> list[str]:
+    """The names that code asks for."""
+    inner = [name for constant in code.co_consts if type(constant) is types.CodeType for name in _used(constant)]
+    return [*code.co_names, *inner]
+
+
+def _put_default(function: types.FunctionType, i: int, x: Any) -> None:
+    defaults = list(function.__defaults__ or ())
+    defaults[i] = x
+    function.__defaults__ = tuple(defaults)

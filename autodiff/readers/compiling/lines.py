@@ -25,7 +25,7 @@ def _uniform(value: Any) -> Any:
     if not isinstance(value, np.ndarray) or not value.ndim:
         return value.item()
     first: Any = value.flat[0]
-    if first != value.flat[-1] or not np.array_equal(value, np.broadcast_to(first, value.shape)):
+    if first != value.flat[-1] or not (value == first).all():
         return None
     return None if first == 0 and np.signbit(value).any() else cast(Any, value).flat[0].item()
 
@@ -33,16 +33,16 @@ def _uniform(value: Any) -> Any:
 class Line:
     """One value of a program, and the call that makes it.
 
-    `ufunc` is set where the call is one of a ufunc, of all operands in order, and so may be told where to write;
-    `into` is the template for any other call that may. `before` are statements that stand in front of the call, which
-    then is `{out}` itself. `inputs`: the operands that are lines. `view`: the result may share memory with the first
-    operand. `ordered`: it is known to be in C order. `mask`: where the value is exactly zero since a branch was not
-    taken, whatever it is multiplied by.
+    `ufunc` is set where the call is one of a ufunc, of all operands in order, and so may be told where to write; `into`
+    is the template for any other call that may. `before` are statements that stand in front of the call, which then is
+    `{out}` itself. `inputs`: the operands that are lines. `view`: the result may share memory with the first operand,
+    and so with `base`. `ordered`: it is known to be in C order. `mask`: where the value is exactly zero since a branch
+    was not taken, whatever it is multiplied by.
     """
 
     __slots__ = (
-        "_number", "before", "dtype", "gradient", "inputs", "into", "mask", "name", "node", "operands", "ordered",
-        "shape", "size", "template", "ufunc", "value", "view",
+        "_number", "base", "before", "dtype", "gradient", "inputs", "into", "mask", "name", "node", "operands",
+        "ordered", "shape", "size", "template", "ufunc", "value", "view",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,8 @@ class Line:
         self.into: str | None = into
         self.before: tuple[str, ...] = before
         self.view: bool = view
+        owner = self.operands[0] if view and self.operands else None
+        self.base: Line | None = owner.base or owner if isinstance(owner, Line) else None
         self.ordered: bool = ordered
         self.value: Any = value  # of a constant
         self._number: Any = UNKNOWN
@@ -88,7 +90,7 @@ class Line:
 
     def key(self) -> Any:
         """Equal for lines that compute the same."""
-        operands = tuple(id(x) if isinstance(x, Line) else (type(x), repr(x)) for x in self.operands)
+        operands = tuple([id(x) if isinstance(x, Line) else (type(x), repr(x)) for x in self.operands])
         return self.template, self.before, operands
 
     def __repr__(self) -> str:
@@ -115,15 +117,14 @@ def needed(outputs: Iterable[Line]) -> set[Line]:
 
 # --- how values are written -------------------------------------------------------------------------------------------
 
-PYTHON = (bool, int, float, complex, str, bytes, type(None))
+PYTHON = frozenset({bool, int, float, complex, str, bytes, type(None)})
+NOT_FINITE = {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}
 
 
 def literal(value: Any) -> str:
     """A value as Python source, for what `np.` and Python's own names can say; else a ValueError."""
-    if isinstance(value, float) and not isinstance(value, np.generic) and not math.isfinite(value):
-        return "np.nan" if math.isnan(value) else "np.inf" if value > 0 else "-np.inf"
     if type(value) in PYTHON:
-        return repr(value)
+        return NOT_FINITE.get(repr(value), repr(value))
     if isinstance(value, np.dtype):
         return f"np.dtype({value.str!r})" if value.byteorder not in "=|" else f"np.{value.type.__name__}"
     if isinstance(value, type) and issubclass(value, np.generic):

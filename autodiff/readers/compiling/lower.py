@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...cotangents import SEVERAL
-from ...graph import Graph, Node
+from ...graph import Node
 from ...operands import Number
 from ...structures import Slot
 from .draws import Draw
@@ -42,14 +42,13 @@ class Lowering:
         self.node: Any = None  # whose lines are being made
         self.gradient: bool = False  # and whether it belongs to a derivative
 
-    def run(self, outputs: Iterable[Node | Number]) -> list[Line]:
-        """The lines of these nodes."""
-        wanted = list(outputs)
-        for node in Graph([node for node in wanted if isinstance(node, Node)]).nodes:
+    def run(self, nodes: Iterable[Node], outputs: Iterable[Node | Number]) -> list[Line]:
+        """The lines of the outputs among some nodes, which are in order."""
+        for node in nodes:
             if node not in self.found:
-                self.node, self.gradient = node, any(a <= node.index < b for a, b in self.gradients)
+                self.node, self.gradient = node, bool([1 for a, b in self.gradients if a <= node.index < b])
                 self.found[node] = self.constant(node.value) if node.is_leaf else self._lower(node)
-        return [self.found[node] if isinstance(node, Node) else self.number(node) for node in wanted]
+        return [self.found[node] if isinstance(node, Node) else self.number(node) for node in outputs]
 
     def number(self, x: Any) -> Operand:
         """A Python number: a line where it differs from call to call."""

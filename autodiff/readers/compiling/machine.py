@@ -83,7 +83,7 @@ class Machine:
             self.body.append(f"{name}_ = {self.written[line].name}_")
             return
         if any(self.schedule.owner(x) is line for x in self.outputs):
-            self.body.append(f"{name} = np.empty({literal(line.shape)}, {literal(line.dtype)})")
+            self.body.append(f"{name} = np.empty({line.shape}, {literal(line.dtype)})")
             self.body.append(f"{name}_ = part({name}, 0, {line.size})")
             return
         if self.local + line.size <= LOCAL and line.dtype.kind != "b":
@@ -145,7 +145,7 @@ class Machine:
         views = [f"{view}.copy()" if view == ".T" else view for view in reversed(self.schedule.views(x))]
         shared = owner in self.inputs or [self.schedule.owner(v) for v in self.outputs].count(owner) > 1
         if owner in self.inside:
-            return f"{owner.name}_.reshape({literal(owner.shape)}).copy(){''.join(views)}"
+            return f"{owner.name}_.reshape({owner.shape}).copy(){''.join(views)}"
         return f"{owner.name}{'.copy()' * shared}{''.join(views)}"
 
     def _loop(self, group: Sequence[Line], i: int, last: Mapping[Line, int]) -> None:
@@ -351,7 +351,7 @@ class Machine:
         self._allocate(line)
         found = f"found_{line.name}"
         self.body += [f'with objmode({found}="{kind}[::1]", fits="boolean"):', *(f"    {text}" for text in inner)]
-        self.body.append(f"    fits = found.shape == {literal(line.shape)}")
+        self.body.append(f"    fits = found.shape == {line.shape}")
         self.body.append(f"    {found} = np.ascontiguousarray(found, np.{line.dtype.name}).reshape(found.size)")
         self.body += [
             "if not fits:",
@@ -368,7 +368,7 @@ class Machine:
         if x.shape == ():
             return f"np.{x.dtype.name}({x.name})"
         owner = self.schedule.owner(x)
-        return f"{owner.name}_.reshape({literal(owner.shape)}){''.join(reversed(self.schedule.views(x)))}"
+        return f"{owner.name}_.reshape({owner.shape}){''.join(reversed(self.schedule.views(x)))}"
 
     def _name(self, x: Line) -> str:
         """The name of the memory that a value is in, with an underscore its flat form."""

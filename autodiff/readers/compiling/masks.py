@@ -54,7 +54,7 @@ def spread(low: Lowering, mask: Line, shape: Any) -> Line:
     """A mask in the shape of what it masks."""
     if mask.shape == shape:
         return mask
-    return low.call(f"np.broadcast_to({{0}}, {literal(shape)})", mask, shape=shape, dtype=BOOL, view=True)
+    return low.call(f"np.broadcast_to({{0}}, {shape})", mask, shape=shape, dtype=BOOL, view=True)
 
 
 def masked(low: Lowering, ufunc: np.ufunc, operands: Sequence[Operand], shape: Any, dtype: Any) -> Line | None:
@@ -68,7 +68,7 @@ def masked(low: Lowering, ufunc: np.ufunc, operands: Sequence[Operand], shape: A
         return None
     mask = masks[0] if len(masks) == 1 else low.ufunc(np.logical_and, *masks, shape=shape, dtype=BOOL)
     places = ", ".join(f"{{{i}}}" for i in range(len(operands)))
-    zeros = f"{{out}} = np.zeros({literal(shape)}, {literal(dtype)})"
+    zeros = f"{{out}} = np.zeros({shape}, {literal(dtype)})"
     write = f"np.{ufunc.__name__}({places}, out={{out}}, where={{{len(operands)}}})"
     line = low.call("{out}", *operands, mask, shape=shape, dtype=dtype, before=(zeros, write), ordered=True)
     line.mask = spread(low, mask, shape)

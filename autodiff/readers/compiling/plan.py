@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ LARGE = 1 << 14  # bytes from which on a value is deleted as soon as it is dead
 FULL = (
     1 << 18
 )  # elements up to which NumPy's choices are given a number as an array: those of two arrays are vectorised
+View = tuple[str, str, str]  # of memory that is always the same: a name, that of the memory, and the view as source
 
 
 class Plan:
@@ -45,16 +47,15 @@ class Plan:
         self.buffers: list[tuple[str, Any, Any]] = []
         self.constants: dict[str, str] = {}  # by text, their names
         self.body: list[str] = []
-        self.heads: tuple[list[str], list[str]] = ([], [])  # what is made with the buffers, and what with given inputs
+        self.heads: tuple[list[View], list[View]] = ([], [])  # those of the buffers, and those of given inputs
         self.views: dict[Line, tuple[str, int]] = {x: (x.name or "", 1) for x in self.steady}  # and which of these
-        self.storage: dict[Line, Line] = {}  # the line that owns the memory of a value
         self.buffer: dict[Line, str] = {}  # which buffer a line owns
         self.allocated: set[Line] = set()  # lines whose memory NumPy gives
         self.free: dict[tuple[Any, Any], list[str]] = {}
         self.last: dict[Line, int] = self._last_uses()
         self.written: dict[Line, Line] = {line: x for line, x in written.items() if self._may_overwrite(line, x)}
         fixed = [x for x in self.steady if x.ordered and x in self.written.values()]
-        self.abreast: Abreast = Abreast(lines, self.storage, self.written, fixed, self._may_be_buffered)
+        self.abreast: Abreast = Abreast(lines, self.written, fixed, self._may_be_buffered)
         if self.abreast.group:
             self.lines = self.abreast.lines
             self.last = self._last_uses()
@@ -100,21 +101,16 @@ class Plan:
         """For each line that owns memory, the last line that looks at it."""
         last: dict[Line, int] = {}
         for i, line in enumerate(self.lines):
-            owner = line
-            first = line.operands[0] if line.operands else None
-            if line.view and isinstance(first, Line):
-                owner = self.storage.get(first, first)
-            self.storage[line] = owner
-            last[owner] = i
+            last[line.base or line] = i
             for x in line.inputs:
-                last[self.storage.get(x, x)] = i
+                last[x.base or x] = i
         for output in self.outputs:
-            last[self.storage.get(output, output)] = len(self.lines)
+            last[output.base or output] = len(self.lines)
         return last
 
     def _may_overwrite(self, line: Line, x: Line) -> bool:
         """Whether a result may go into the array of an input: nobody looks at that later, and it is not a result."""
-        if line not in self.storage or line.value is not None or self.storage[line] is not line or not line.ufunc:
+        if line.base or not line.ufunc:
             return False
         same = (line.shape, line.dtype) == (x.shape, x.dtype) and line.ordered and x.ordered and line.shape != ()
         return same and self.outputs.count(line) == 1 and self.last.get(x, -1) <= self.lines.index(line)
@@ -133,7 +129,7 @@ class Plan:
         """Whether a value goes where it is told to, and is no result."""
         if not (line.ordered and line.shape and line.size > 0 and (line.ufunc or line.into)):
             return False
-        return self.storage.get(line) is line and self.last[line] < len(self.lines)
+        return line.base is None and self.last[line] < len(self.lines)
 
     def _lay_out(self) -> None:
         """The memory of values that lie side by side: it is theirs alone, and that of what is computed in place."""
@@ -150,7 +146,8 @@ class Plan:
                     wide.name = f"wide{len(self.buffers) + len(self.wide_inputs)}"
                     self.buffers.append((wide.name, (wide.size,), wide.dtype))
                 for line, start, end in wide.places():
-                    self.heads[0].append(f"{line.name} = {wide.name}[{start}:{end}].reshape({literal(line.shape)})")
+                    place = f"{wide.name}[{start}:{end}].reshape({line.shape})"
+                    self.heads[0].append((line.name or "", wide.name, place))
                     self.views[line] = line.name or "", 0
 
     def _dies(self, wide: Wide, here: int) -> bool:
@@ -168,7 +165,7 @@ class Plan:
         kind = (line.shape, line.dtype)
         if line.ufunc is not None and line.dtype.kind != "c":  # whose products NumPy rounds otherwise in place
             for x in line.inputs:
-                dies = self.storage.get(x, x) is x and self.last[x] == i and x in self.buffer
+                dies = x.base is None and self.last[x] == i and x in self.buffer
                 if dies and (x.shape, x.dtype) == kind:
                     return self.buffer.pop(x)
         free = self.free.get(kind)
@@ -181,6 +178,9 @@ class Plan:
     # --- what is printed ----------------------------------------------------------------------------------------------
 
     def _print(self) -> None:
+        ends: dict[int, list[Line]] = {}  # for each line, whose memory nobody looks at any more
+        for owner, i in self.last.items():
+            ends.setdefault(i, []).append(owner)
         for i, line in enumerate(self.lines):
             if line.value is None:
                 group = self.abreast.group.get(line)
@@ -189,7 +189,8 @@ class Plan:
                         self._together(group)
                 elif not self._viewed(line):
                     self._alone(line, i)
-                self._release(line, i)
+            for owner in ends.get(i, ()):
+                self._release(owner)
         results = self._results()
         self.body.append(f"return ({', '.join(results)}{',' * (len(results) == 1)})")
 
@@ -210,7 +211,7 @@ class Plan:
         if line.template != "{0}.T" and not (line.template.startswith("{0}.reshape(") and x.ordered):
             return False
         memory, level = self.views[x]
-        self.heads[level].append(f"{line.name} = {line.template.format(memory)}")
+        self.heads[level].append((line.name or "", memory, line.template.format(memory)))
         self.views[line] = line.name or "", level
         return True
 
@@ -245,17 +246,15 @@ class Plan:
         memory, level = self.views.get(x, ("", 0))
         if not memory or not x.ordered or len(x.shape) < 2:
             return name
-        self.heads[level].append(f"{x.name}_flat = {memory}.reshape(-1)")
+        self.heads[level].append((f"{x.name}_flat", memory, f"{memory}.reshape(-1)"))
         return f"{x.name}_flat"
 
-    def _release(self, line: Line, i: int) -> None:
-        """Buffers whose values are dead are free again; large values are given back."""
-        for owner in dict.fromkeys([self.storage.get(x, x) for x in (line, *line.inputs)]):
-            if self.last.get(owner) == i:
-                if owner in self.buffer:
-                    self.free.setdefault((owner.shape, owner.dtype), []).append(self.buffer.pop(owner))
-                elif owner in self.allocated and owner.size * _itemsize(owner) >= LARGE:
-                    self.body.append(f"del {owner.name}")
+    def _release(self, owner: Line) -> None:
+        """The buffer of a dead value is free again; a large value is given back."""
+        if owner in self.buffer:
+            self.free.setdefault((owner.shape, owner.dtype), []).append(self.buffer.pop(owner))
+        elif owner in self.allocated and owner.size * _itemsize(owner) >= LARGE:
+            self.body.append(f"del {owner.name}")
 
     def _operand(self, x: Operand, line: Line) -> str:
         if isinstance(x, Line):
@@ -264,7 +263,7 @@ class Plan:
             return self._constant(x.template.replace("{{", "{").replace("}}", "}"))
         if line.ufunc is not None and type(x) in (int, float) and line.shape and _weak_in(line) and np.isfinite(x):
             if line.ufunc in CHOICES and line.size <= FULL:
-                return self._constant(f"np.full({literal(line.shape)}, {literal(x)}, {literal(line.dtype)})")
+                return self._constant(f"np.full({line.shape}, {literal(x)}, {literal(line.dtype)})")
             return self._constant(f"np.array({literal(x)}, {literal(line.dtype)})")
         return literal(x)
 
@@ -277,7 +276,7 @@ class Plan:
         texts: list[str] = []
         seen: set[Line] = set()
         for output in [x for x in self.outputs if x not in self.written]:
-            owner = self.storage.get(output, output)
+            owner = output.base or output
             name = self._operand(output, output) if output.value is not None else output.name or ""
             kept = output.value is not None or owner is not output or output in self.inputs
             kept = (kept or output in seen or bool(output.view)) and output.dtype is not None
@@ -294,17 +293,16 @@ def _nested(levels: Sequence[tuple[str, Sequence[Any], Sequence[str]]]) -> list[
     return [f"def {name}({', '.join(x.name for x in parameters)}):", *lines]
 
 
-def used_of(levels: Sequence[Sequence[str]], text: str) -> list[list[str]]:
-    """Of assignments on some levels those whose names occur in a text, or in those after them."""
+def used_of(levels: Sequence[Sequence[View]], text: str) -> list[list[str]]:
+    """Views on some levels, as assignments: those whose names occur in a text, or are the memory of others."""
     names = set(re.findall(r"\w+", text))
     found: list[list[str]] = []
-    for statements in reversed(levels):
+    for views in reversed(levels):
         used: list[str] = []
-        for statement in reversed(statements):
-            name, value = statement.split(" = ", 1)
+        for name, memory, value in reversed(views):
             if name in names:
-                used.append(statement)
-                names.update(re.findall(r"\w+", value))
+                used.append(f"{name} = {value}")
+                names.add(memory)
         found.append(used[::-1])
     return found[::-1]
 
@@ -349,11 +347,8 @@ def bracketed(text: str) -> str:
 
 def names_given(lines: Sequence[Line], taken: Collection[str | None]) -> None:
     """Give a name to each line that has none."""
-    used = {line.name for line in lines} | set(taken)
-    number = 0
+    used = {line.name for line in lines}.union(taken)
+    free = (name for name in map("t{}".format, count()) if name not in used)
     for line in lines:
         if line.name is None and line.value is None:
-            while f"t{number}" in used:
-                number += 1
-            line.name = f"t{number}"
-            number += 1
+            line.name = next(free)

@@ -97,7 +97,7 @@ class Program:
     def _effects(self, low: Lowering) -> list[Line]:
         """What happens whether or not its value is used."""
         drawn = [low.found[row.node] for row in self.trace.draws]
-        checks = [line for line in low.lines if any(text.lstrip().startswith("raise ") for text in line.before)]
+        checks = [line for line in low.lines if line.before and any("raise " in text for text in line.before)]
         return [*drawn, *checks]
 
     def _lowered(self, expand: bool, named: bool = True) -> tuple[Lowering, list[Line], list[Line]]:
@@ -117,7 +117,7 @@ class Program:
             given.append((source, line))
         low = Lowering(given, expand, trace.tape.gradients)
         guards = dict(trace.tape.guards)
-        outputs = low.run([*trace.outputs, *guards, *(row.node for row in trace.draws)])[: len(trace.outputs)]
+        outputs = low.run(trace.graph.nodes, trace.outputs)
         for node, value in guards.items():
             low.guard(node, value)
         lines = [line for _, line in given]

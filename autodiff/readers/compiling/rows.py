@@ -253,7 +253,7 @@ def _moved(low: Lowering, node: Node, operands: Sequence[Operand]) -> Line:
     if row.function in RESHAPES and isinstance(x, Line) and node.keywords.get("order", "C") == "C":
         if x.shape == node.shape and row.function is not np.ravel:
             return x
-        template = f"{{0}}.reshape({literal(node.shape)})"
+        template = f"{{0}}.reshape({node.shape})"
         line = low.call(template, x, shape=node.shape, dtype=node.dtype, view=True, ordered=x.ordered)
     elif row.function is np.transpose and node.keywords.get("axes") is None:
         line = low.call("{0}.T", x, shape=node.shape, dtype=node.dtype, view=True)

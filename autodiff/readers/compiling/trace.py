@@ -6,9 +6,11 @@ arrays that somebody else holds and may write to, and what random generators dra
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import keyword
+import pickle
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +37,7 @@ class Trace:
 
     `inputs`: leaves that stand for the arrays of the arguments, in order; `captured`: for leaves that stand for what f
     finds outside, how to get their present values. `results`: what f returned, with a Slot for each of `outputs`.
+    `graph`: what lies behind these, and behind what rules decided by and what was drawn.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Trace:
         f: Callable[..., Any],
         arguments: Sequence[Any],
         keywords: Mapping[str, Any],
+        signature: inspect.Signature | None,
         numbers: Sequence[bool] = (),
         values: bool = True,
     ) -> None:
@@ -49,7 +53,7 @@ class Trace:
         self.inputs: list[Node | Number] = []
         self.names: list[str] = []
         self.captured: dict[Node, Any] = {}
-        names, told = iter(_names(f, arguments, keywords)), iter(numbers or itertools.repeat(False))
+        names, told = iter(_names(signature, arguments, keywords)), iter(numbers or itertools.repeat(False))
         taken, options = mapped((tuple(arguments), dict(keywords)), lambda x: self._tracer(x, next(names), next(told)))
         places: list[Any] = [list(taken), options]
         before = _legacy_state()
@@ -64,7 +68,8 @@ class Trace:
         self.draws: list[Draw] = draws
         self.outputs: list[Node | Number] = []
         self.results: Any = mapped(found, self._output)
-        self.graph: Graph = Graph([node for node in self.outputs if isinstance(node, Node)])
+        decided, drawn = [node for node, _ in tape.guards], [row.node for row in draws]
+        self.graph: Graph = Graph([x for x in (*self.outputs, *decided, *drawn) if isinstance(x, Node)])
         self._find_captured(tape, {tensor._node: tensor for tensor in tensors})
         for node in self.inputs:
             if isinstance(node, Node):
@@ -117,17 +122,21 @@ class Trace:
 
 
 def recorded(
-    f: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any], numbers: Sequence[bool]
+    f: Callable[..., Any],
+    arguments: Sequence[Any],
+    keywords: Mapping[str, Any],
+    signature: inspect.Signature | None,
+    numbers: Sequence[bool],
 ) -> Trace:
     """The trace of a call; of large arguments without computing what does not matter."""
     if worth_it(leaves((arguments, keywords))):
         try:
-            trace = Trace(f, arguments, keywords, numbers, values=False)
+            trace = Trace(f, arguments, keywords, signature, numbers, values=False)
             if trusted(trace.graph.nodes) and not trace.tape.guards:
                 return trace
         except Exception:
             pass
-    return Trace(f, arguments, keywords, numbers)
+    return Trace(f, arguments, keywords, signature, numbers)
 
 
 def tracer(value: Array, name: str | None) -> Node:
@@ -156,16 +165,14 @@ def _held_elsewhere(array: np.ndarray) -> bool:
     return sys.getrefcount(array) > 5 or array.base is not None
 
 
-def _names(f: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
+def _names(signature: inspect.Signature | None, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> list[str]:
     """A name for each item among the arguments: `W`, `params_W`, `layers_0`."""
-    try:
-        bound = inspect.signature(f).bind(*arguments, **keywords)
-        pairs: list[tuple[str, Any]] = []
-        for name, value in bound.arguments.items():
-            many = bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
-            pairs += value.items() if many else [(name, value)]
-    except (TypeError, ValueError):
-        pairs = [(f"x{i}", x) for i, x in enumerate(arguments)] + list(keywords.items())
+    pairs = [*((f"x{i}", x) for i, x in enumerate(arguments)), *keywords.items()]
+    if signature is not None:
+        with contextlib.suppress(TypeError):
+            bound = signature.bind(*arguments, **keywords).arguments
+            many = {name for name, x in signature.parameters.items() if x.kind is inspect.Parameter.VAR_KEYWORD}
+            pairs = [pair for name, x in bound.items() for pair in (x.items() if name in many else [(name, x)])]
     found: list[str] = []
     for name, value in pairs:
         found += _paths(name, value)
@@ -194,10 +201,9 @@ def identifier(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) or name in ("np", "print") else name
 
 
-def _legacy_state() -> list[bytes]:
+def _legacy_state() -> bytes:
     """Where np.random's own generator stands."""
-    state: Any = np.random.get_state(legacy=False)
-    return [np.asarray(part).tobytes() for part in state["state"].values()]
+    return pickle.dumps(np.random.get_state(legacy=False))
 
 
 def _called(f: Any) -> str:
