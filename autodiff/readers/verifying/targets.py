@@ -79,7 +79,7 @@ class Targets:
         """
         for records in self._instances(statement):
             shapes = [np.shape(r.value) for r in records]
-            for target in itertools.chain(self._adjoints(shapes), self._rows(shapes)):
+            for target in itertools.chain(self._adjoints(shapes), self._rows(shapes), self._piled(shapes)):
                 yield records, target
             for target in self._adjoints(shapes[:-1]) if len(records) > 1 else ():
                 yield records[:-1], target
@@ -330,6 +330,17 @@ class Targets:
                                 tuple(row.reshape(s) for row, s in zip(order, shapes, strict=True)), (node,), "row"
                             )
 
+    def _piled(self, shapes: Sequence[Any]) -> Iterator[Target]:
+        """All runs of a loop of the forward pass at once: the derivatives by what it computes, on top of one another."""
+        if len(shapes) == 1 and shapes[0]:
+            for nodes in self.groups.values():
+                values = [self.look.adjoints[node] for node in nodes]
+                sizes = {value.shape for value in values}
+                whole = (len(values), *sizes.pop()) if len(sizes) == 1 < len(values) else None
+                if whole is not None and _without_ones(whole) == _without_ones(shapes[0]):
+                    for order in (values, values[::-1]):
+                        yield Target((np.reshape(np.stack(order), shapes[0]),), (nodes[0],), "row")
+
     def _entries(self, n: int) -> Iterator[Target]:
         """Entries one by one, of arrays that the forward pass has made whole, one for each sample or one for all."""
         arrays = ([node] for node in self.look.adjoints if node.shape)
@@ -337,6 +348,10 @@ class Targets:
             if sum(self.look.adjoints[node].size for node in nodes) == n and nodes[0].shape:
                 for order in dict.fromkeys((tuple(nodes), tuple(nodes[::-1]))):
                     yield Target(tuple(x for node in order for x in self.look.adjoints[node].flat), (nodes[0],), "row")
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
 
 
 def _once(targets: Iterable[tuple[list[Record], Target]]) -> Iterator[tuple[list[Record], Target]]:
