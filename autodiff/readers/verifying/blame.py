@@ -65,7 +65,7 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
 
 def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
     """Whether a later step only gives another name to what is right at first: there something was forgotten."""
-    if not trail.meanings_of(trail.steps[healing.statement][0]):
+    if not trail.meanings_of(trail.steps[healing.statement][0], counted=True):
         return False
     statements = trail.problem.program.statements
     names = (h.statement for h in later if isinstance(statements[h.statement].expression, ast.Name))

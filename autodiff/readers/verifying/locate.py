@@ -333,11 +333,12 @@ class Trail:
         """The same, without where."""
         return [(told.node, told.factor) for told in self.told(statement)]
 
-    def meanings_of(self, record: Record) -> list[Node]:
-        """The values whose derivatives one value of a step is, but for a convention's factor."""
+    def meanings_of(self, record: Record, counted: bool = False) -> list[Node]:
+        """The values whose derivatives one value of a step is, but for a convention's factor, or for any count."""
         same_shape = ((node, g) for node, g in self.look.adjoints.items() if g.shape == np.shape(record.value))
-        factors = ((node, telling_factor([record.value], [g])) for node, g in same_shape)
-        return [node for node, factor in factors if factor is not None and factor in self.conventions]
+        factors = [(node, telling_factor([record.value], [g])) for node, g in same_shape]
+        conventions = {*self.conventions, *(f for _, f in factors if counted and f and f > 2 and f.is_integer())}
+        return [node for node, factor in factors if factor is not None and factor in conventions]
 
     def is_made_of(self, later: Node | str, node: Node) -> bool:
         """Whether a derivative is made of another in one step: back through an operation, or an activation's."""
