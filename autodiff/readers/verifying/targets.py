@@ -277,7 +277,8 @@ class Targets:
     @functools.cached_property
     def single(self) -> list[Node]:
         """The values whose derivative a step may be, the last first; of a long loop the first and the last."""
-        loops = [nodes for key, nodes in self.groups.items() if len(nodes) > LOOP and key[0] != "anywhere"]
+        apart = ("anywhere", "named")  # no loops
+        loops = [nodes for key, nodes in self.groups.items() if len(nodes) > LOOP and key[0] not in apart]
         left_out = {node for nodes in loops for node in nodes[1:-1]}
         nodes = [node for node in reversed(self.look.adjoints) if node not in left_out and not self._is_turned(node)]
         return sorted(nodes, key=lambda node: node not in self.known_as)
