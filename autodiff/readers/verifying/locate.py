@@ -26,7 +26,7 @@ from ...tensor import Tensor
 from .compare import EXACT, direction, same, telling_factor
 from .instrument import Statement
 from .problem import Problem
-from .program import Record, node_places
+from .program import Record
 from .targets import Healing, Place, Targets, Values
 from .truth import Look, compared, source
 from .view import Applied, View, is_piece
@@ -79,10 +79,8 @@ class Trail:
 
     def _groups(self) -> dict[tuple[Any, ...], list[Node]]:
         """The nodes behind the loss by the place in the program that made them, in loops several."""
-        everything = sorted({*self.look.adjoints}, key=lambda node: node.index)
-        made = [node for node in everything if not node.is_leaf]
         groups: dict[tuple[Any, ...], list[Node]] = defaultdict(list)
-        for node, place in node_places(self.look.traced.run, made).items():
+        for node, place in self.view.places.items():
             groups[place].append(node)
         again: dict[tuple[Any, ...], list[Node]] = defaultdict(list)  # by a function, wherever it is called
         for place, nodes in groups.items():

@@ -17,6 +17,7 @@ from ...tensor import Tensor
 from ...transforms import gradients
 from .activations import ACTIVATIONS, SMOOTH, Activation
 from .compare import same
+from .program import node_places
 from .truth import Look, rounding
 
 DEPTH = 8  # operations that an activation may be written in
@@ -46,6 +47,12 @@ class View:
         self.dtype: Any = np.float32 if rounding(look.plain) > 1e-12 else np.float64  # in which the user computes
         self.values: dict[Node, Any] = {n: self.own(v) for n, v in look.values.items() if not isinstance(v, tuple)}
         self.adjoints: dict[Node, Any] = {n: self.own(v) for n, v in look.adjoints.items()}
+
+    @functools.cached_property
+    def places(self) -> dict[Node, tuple[Any, ...]]:
+        """Where in the program each value was made: in a loop several at one place."""
+        made = sorted((node for node in self.look.adjoints if not node.is_leaf), key=lambda node: node.index)
+        return node_places(self.look.traced.run, made)
 
     def own(self, value: Any) -> Any:
         """A value as the user's program would hold it."""
@@ -223,7 +230,7 @@ class View:
 
 def is_piece(node: Node) -> bool:
     """Whether it is a parameter, or cut out of a vector of all of them."""
-    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "identity"):
+    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "transpose", "identity"):
         node = node.inputs[0]
     return node.is_leaf and node.needs
 

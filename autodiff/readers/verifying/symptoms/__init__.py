@@ -154,7 +154,8 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
     if all(_holds(wrong_loss, pair) for pair in every):
         return None
     odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
-    if len(odd) == 1 and len(only := list(odd.pop())) == 1 and only[0]:  # some of the terms have a factor
+    of_formula = any(map(wrong_slope, every))  # whose terms are no branches
+    if len(odd) == 1 and len(only := list(odd.pop())) == 1 and only[0] and not of_formula:  # some terms have a factor
         return factor_name(only[0], trail, every)
     return None
 

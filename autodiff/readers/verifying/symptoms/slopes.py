@@ -66,11 +66,16 @@ def slope_of_another_layer(p: Pair) -> bool:
 
     def factors(x: Applied) -> Iterator[Any]:
         for other in p.view.every:
-            if other.node not in own and not same(other.z, x.z):
+            if other.node not in own and not same(other.z, x.z) and not _is_of_another_time(p, x, other):
                 slopes = other.slope, x.activation.slope(other.z) * 1.0
                 yield from (slope for slope in slopes if fits(slope, x.slope))
 
     return p.times(factors)
+
+
+def _is_of_another_time(p: Pair, one: Applied, other: Applied) -> bool:
+    """Whether the same line of a loop has made both: it is not the layer that is another."""
+    return one.node in p.view.places and p.view.places[one.node] == p.view.places.get(other.node)
 
 
 def another_activation(p: Pair) -> bool:
