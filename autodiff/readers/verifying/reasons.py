@@ -86,8 +86,8 @@ def _by_terms(own: Any, expression: str | None, scope: Scope, is_tail: bool) -> 
     """What is wrong with a value that lacks terms of what it should be, or has some with another sign."""
     line = Line(expression or "0")
     terms = [evaluated(line.of(term), scope) for term in line.terms]
-    if not 1 < len(terms) <= MOST_TERMS or not np.shape(own):
-        return None
+    if not 1 < len(terms) <= MOST_TERMS or not np.shape(own) or any(term is None for term in terms):
+        return None  # another line's names
     right, wrong = _signs(evaluated(line.text, scope), terms), _signs(own, terms)
     masked = any(isinstance(node, ast.Compare) for node in line.nodes)  # pieces of one formula
     if right is None or wrong is None or not any(wrong) or masked:
