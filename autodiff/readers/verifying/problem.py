@@ -64,6 +64,7 @@ class Problem:
         self.parameters: dict[str, Any] = {}
         self.keys: dict[str, str] = {}  # where among the gradients those of the parameters are
         self.located: bool = True  # whether the source is there
+        self.bounded: bool = False  # whether what is infinite is only far out where it is recorded
         self.packed: bool = False  # whether lists of numbers are gradients of arrays
         self.draws: bool = False  # whether it takes numbers from the global random generators
         first, self.draws = drawn(self.run)
@@ -88,7 +89,7 @@ class Problem:
         return outcome
 
     def _run(self, point: Point | None, traced: bool, program: Program | None, **options: Any) -> Outcome:
-        run = Run(program or self.program, traced, **options)
+        run = Run(program or self.program, traced, bounded=self.bounded and traced, **options)
         with unnoticed(self.draws):
             arguments = tuple(run.copied(argument) for argument in self.arguments)
             outcome = Outcome(run, owner=run.copied(getattr(self.f, "__self__", None)))

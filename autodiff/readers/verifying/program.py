@@ -32,7 +32,7 @@ from ...structures import leaves
 from ...tensor import Tensor, plain_value
 from .instrument import FILENAME, HOOK, Patch, Source, Statement, instrumented, is_users, source_of
 from .quiet import Keeper, global_names, silent
-from .stand_ins import BUFFERS, GREEDY, array_of, for_tensors, stacked
+from .stand_ins import BUFFERS, GREEDY, array_of, bounded, for_tensors, stacked
 
 LARGE = 100_000  # elements of an array that is written to in parts, and still looked at each time
 
@@ -118,6 +118,7 @@ class Run:
         record: bool = True,
         widen: bool = False,
         apart: bool = False,
+        bounded: bool = False,
     ) -> None:
         self.program: Program = program
         self.traced: bool = traced
@@ -125,6 +126,7 @@ class Run:
         self.noise: float = noise  # how far, relatively, each value is rounded up or down
         self.copies: bool = copies  # every assigned value is copied: aliases are cut
         self.apart: bool = apart  # every assigned Tensor is a node of its own, and carries gradient
+        self.bounded: bool = bounded  # numbers far out stand in the place of infinity
         self.records: list[Record] = []
         self.widen: bool = widen  # buffers of integers become such of floats, into which a Tensor can be written
         self.recording: bool = record
@@ -413,7 +415,7 @@ class Run:
 
     def _array(self, array: np.ndarray) -> Any:
         if self.traced and array.dtype.kind == "f":
-            return Tensor._plain(np.array(array, np.float64))
+            return Tensor._plain(np.array(bounded(array) if self.bounded else array, np.float64))
         return array.copy("K")
 
     # --- NumPy's functions and Python's, on Tensors ---
@@ -422,6 +424,8 @@ class Run:
         """The result of a function that was written for arrays."""
         owner = getattr(function, "__self__", None)
         owned = [owner] if isinstance(owner, Tensor) else []
+        if self.bounded:
+            arguments = [bounded(argument) for argument in arguments]
         if function in GREEDY:
             arguments = [list(a) if isinstance(a, Iterator) else a for a in arguments]
         tensors = [item for item in leaves([*owned, *arguments, *keywords.values()]) if isinstance(item, Tensor)]

@@ -16,6 +16,7 @@ from ...tensor import Tensor
 
 BUFFERS = (np.zeros, np.zeros_like, np.empty, np.empty_like, np.full, np.full_like, np.ones, np.ones_like)
 GREEDY = (np.fromiter, math.fsum)  # they go through an iterator, and know no Tensors
+FAR = 700.0  # of which exp is finite
 _NUMBERS = (float, np.float64, np.float32)
 _REDUCING = (np.sum, np.mean, np.prod, np.max, np.min, np.std, np.var, np.cumsum)  # of lists, too
 _JOINING = (np.concatenate, np.stack, np.hstack, np.vstack, np.dstack, np.column_stack)
@@ -71,6 +72,17 @@ _INSTEAD: tuple[tuple[Sequence[Any], Callable[[Any], Any]], ...] = (
     ((isinstance,), lambda f: lambda t, kinds: isinstance(np.empty(0) if isinstance(t, Tensor) else t, kinds)),
     ((type,), lambda f: lambda t: np.ndarray if t.ndim else np.float64),
 )
+
+
+def bounded(value: Any) -> Any:
+    """Numbers far out in the place of infinite ones: 0 times them is 0."""
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(map(bounded, value))
+    if isinstance(value, float) and math.isinf(value):
+        return math.copysign(FAR, value)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        return np.nan_to_num(value, copy=True, nan=np.nan, posinf=FAR, neginf=-FAR)
+    return value
 
 
 def stacked(data: Any) -> Any:

@@ -138,9 +138,21 @@ def number(loss: Any) -> float:
 def looked(problem: Problem, point: Point) -> Look:
     """The derivation at a point. Raises an AutodiffError where its loss cannot be recorded."""
     plain = problem.run(point)
-    traced = problem.run(point, traced=True)
     if plain.error is not None:
         raise plain.error
+    look = _traced(problem, point, plain)
+    if not _is_finite(look.true) and math.isfinite(number(plain.loss)) and not problem.bounded:
+        problem.bounded = True  # 0 times infinity, perhaps, as of sigmoid at -inf
+        again = _traced(problem, point, plain)
+        problem.bounded = _is_finite(again.true)
+        look = again if problem.bounded else look
+    look.agreement = agreements(problem, look)
+    return look
+
+
+def _traced(problem: Problem, point: Point, plain: Outcome) -> Look:
+    """A look at what is recorded, with the true gradient."""
+    traced = problem.run(point, traced=True)
     if traced.error is not None:
         raise traced.error if isinstance(traced.error, AutodiffError) else GradientError(str(traced.error))
     if not close(number(plain.loss), float(np.sum(summed(traced.loss).numpy())), rounding(plain)):
@@ -149,8 +161,11 @@ def looked(problem: Problem, point: Point) -> Look:
         raise GradientError("it is another one when it is computed on Tensors")
     look = Look(point, plain, traced, dict(plain.gradients), {})
     look.true = _recorded(look)
-    look.agreement = agreements(problem, look)
     return look
+
+
+def _is_finite(values: Mapping[str, Any]) -> bool:
+    return all(np.isfinite(largest(value)) for value in values.values())
 
 
 def _recorded(look: Look) -> dict[str, Any]:
