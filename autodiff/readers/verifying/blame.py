@@ -26,7 +26,8 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     most = max(len(h.mended) for h in healings)
     best = [h for h in healings if len(h.mended) == most]
     best = [h for h in best if h.penalty == min(h.penalty for h in best) or h.penalty == 2]
-    innocent = {h.statement for h in best if _is_innocent(trail, h, best)}
+    right = [h for h in best if _is_innocent(trail, h, best)]
+    innocent = {h.statement for h in best if h in right or _makes(trail, h, right)}
     named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
     kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
     kept = [h for h in kept if not _is_part(trail, h, kept) and not _is_given(trail, h, kept)]
@@ -61,6 +62,12 @@ def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> b
         or (bool(later) and any(trail.is_there(node, healing.statement) for node in wished))
         or _turned_right(trail, healing.statement)
     )
+
+
+def _makes(trail: Trail, healing: Healing, right: Sequence[Healing]) -> bool:
+    """Whether what a step leaves is only given a name by a later one that is right."""
+    own = trail.values_of(healing.statement)
+    return any(h.order > healing.order and own & trail.values_of(h.statement) for h in right)
 
 
 def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:

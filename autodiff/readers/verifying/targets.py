@@ -332,7 +332,7 @@ class Targets:
                             )
 
     def _piled(self, shapes: Sequence[Any]) -> Iterator[Target]:
-        """All runs of a loop of the forward pass at once: the derivatives by what it computes, on top of one another."""
+        """All runs of a loop of the forward pass at once: the derivatives by what it computes, piled up."""
         if len(shapes) == 1 and shapes[0]:
             for nodes in self.groups.values():
                 values = [self.look.adjoints[node] for node in nodes]
