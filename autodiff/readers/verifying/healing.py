@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import itertools
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Graph
-from .compare import ratio, same
+from .compare import EXACT, ratio, same
 from .locate import Trail, is_parameter
 from .problem import Problem
 from .program import Record
@@ -141,16 +142,18 @@ class Healer:
         outcome = self.problem.run(self.look.point, heal={**self.trail.healed, **without}, record=False)
         if outcome.error is not None:
             return None
-        factors: set[float | None] = set()
+        factors: list[float | None] = []
         entries = 0
         for name in wrong:
             rest = outcome.gradients[name]
             with contextlib.suppress(TypeError, ValueError):
                 part = np.asarray(gradients[name]) - rest
                 if np.any(part):
-                    factors.add(ratio(self.look.true[name] - rest, part))
+                    factors.append(ratio(self.look.true[name] - rest, part))
                     entries += part.size
-        return factors.pop() if len(factors) == 1 and entries > 1 else None  # a single number is a multiple of any
+        first = factors[0] if factors and entries > 1 else None  # a single number is a multiple of any
+        agreed = first is not None and all(f is not None and math.isclose(f, first, rel_tol=EXACT) for f in factors)
+        return first if agreed else None
 
     def _is_start(self, statement: int) -> bool:
         """Whether it makes a buffer of zeros that later lines fill."""
