@@ -123,8 +123,13 @@ class Healer:
         values = {place: factor * value for place, value in values.items()}
         healing = self._tried(statement, target, values, wrong, right, again=False)
         if healing:
-            healing.factor, healing.penalty = factor, 1
+            healing.factor, healing.penalty = factor, int(not self._is_strength(factor))
         return healing
+
+    def _is_strength(self, factor: float) -> bool:
+        """Whether a factor is a constant of the user's, no count, that another line multiplies or divides by."""
+        values = (v for v in self.look.plain.run.locals.values() if isinstance(v, float) and not float(v).is_integer())
+        return any(math.isclose(abs(factor), c, rel_tol=EXACT) for v in values for c in (abs(v), 1 / abs(v)))
 
     def _may_mend(self, target: Target, values: Values) -> bool:
         """Whether values of a step may mend something: what is no derivative, and may be used twice, always may."""
