@@ -116,6 +116,7 @@ class Trail:
         records, statements = self.look.plain.run.records, self.problem.program.statements
         ran = Counter(record.statement for record in records if not record.path)
         passing = self._passing(records)
+        parts = Counter((r.statement, r.occurrence, self._identity(r)) for r in records if r.path)
         last: dict[Any, tuple[int, Record]] = {}
         kept: dict[int, Record] = {}
         for i, record in enumerate(records):
@@ -131,6 +132,7 @@ class Trail:
                 and kind in ("return", "=")
                 and isinstance(expression, (ast.Call, ast.Tuple, ast.Dict, ast.List))
                 and ran[earlier[1].statement] == 1  # a function that runs again may be given what is wrong
+                and parts[record.statement, record.occurrence, key] < 2  # one of two names may want another value
             ):
                 continue
             named = isinstance(expression, (ast.Name, ast.Attribute, ast.Subscript))
