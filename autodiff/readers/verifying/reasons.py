@@ -26,6 +26,7 @@ from .moments import Bench
 from .problem import Problem
 from .scope import Scope
 from .symptoms import named, presumed
+from .symptoms.changed import broadcasts
 from .targets import Healing
 from .truth import Look
 
@@ -50,6 +51,7 @@ def reasoned(
         cause = "factor-const"
     if cause == "factor-const" and agreed in SIZES:
         cause = agreed  # the line that mends it knows which constant
+    cause = cause or ("accidental-broadcast" if broadcasts(trail, healing) else None)
     cause = cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
     cause = cause or (_by_terms(bench.own, proven[0].expression, scope, _is_tail(trail, healing)) if proven else None)
     cause = cause or presumed(trail, healing, looks)

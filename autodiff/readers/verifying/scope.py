@@ -273,8 +273,10 @@ def is_target(name: str) -> bool:
 
 
 def _is_part(value: Any, whole: Any) -> bool:
-    """Whether an array is cut out of a flat vector."""
+    """Whether an array is cut out of a flat vector, or is a row or a column of a matrix."""
     value, whole = np.asarray(value), np.asarray(whole)
+    if value.ndim == 1 and whole.ndim == 2:
+        return any(value.shape == m.shape[1:] and bool((m == value).all(axis=1).any()) for m in (whole, whole.T))
     if not value.ndim or whole.ndim != 1 or not 1 < value.size < whole.size:
         return False
     return any(np.array_equal(whole[i : i + value.size], value.ravel()) for i in np.flatnonzero(whole == value.flat[0]))

@@ -63,8 +63,14 @@ def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
             yield _of_statement(statement, text + statement.source[len(name) :], cause)
         yield from _twins(statement, whole, scope)
     cause = "accumulated-twice" if operator != "=" else "forward-differs"
-    cause = "updated-weights" if scope.is_parameter(held) else cause
+    cause = "updated-weights" if scope.is_parameter(held) or _is_step(statement) else cause
     yield Edit(statement, f"# {statement.source}", statement.replaced("pass"), cause)
+
+
+def _is_step(statement: Statement) -> bool:
+    """Whether a statement takes a step along a gradient: `w -= lr * dw`."""
+    moved = statement.kind == "-=" or re.match(rf"{re.escape(statement.names[0])}\s*-", statement.text)
+    return bool(moved and re.search(r"\b(grad|nabla|lr\b|rate|learning|eta\b|d[A-Z_])", statement.text))
 
 
 def is_scatter(statement: Statement) -> bool:

@@ -17,7 +17,7 @@ from ..compare import ratio, same
 from ..locate import Trail
 from ..targets import Healing
 from ..truth import Look, largest
-from .changed import broadcasts, changed_since
+from .changed import changed_since
 from .factors import (
     matmul_for_elements,
     missing_weight,
@@ -162,8 +162,6 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
 
 def presumed(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | None:
     """The cause that is left where neither values nor edits prove one."""
-    if broadcasts(trail, healing):
-        return "accidental-broadcast"
     if healing.target.kind == "slope":
         return "wrong-local-derivative"
     every = [pair for look in looks for pair in pairs(trail, healing, look)]
