@@ -60,9 +60,11 @@ def _meaning(trail: Trail, records: Sequence[Record]) -> tuple[str, float | None
     """Of the values of a step: which derivative they are, and to how many digits; "" and None where none is found."""
     if len(records) > MANY:
         return "", None
-    found = [dict(_matches(trail, record)) for record in records]
-    if not all(found):
-        return "", None
+    found: list[dict[str, float]] = []
+    for record in records:
+        found.append(dict(_matches(trail, record)))
+        if not found[-1]:
+            return "", None
     common = [text for text in found[0] if all(text in one for one in found)]
     digits = min(max(one.values()) for one in found) if not common else min(one[common[0]] for one in found)
     return (common[0] if common else ""), digits
@@ -70,12 +72,12 @@ def _meaning(trail: Trail, records: Sequence[Record]) -> tuple[str, float | None
 
 def _matches(trail: Trail, record: Record) -> Iterator[tuple[str, float]]:
     """The derivatives that a value is, but for a convention's factor, and the digits to which it is that."""
-    value = np.asarray(record.value)
+    value, wrong = np.asarray(record.value), set(trail.look.wrong)
     for turned in (lambda a: a, lambda a: a.T):  # columns for rows
         for node, name in _candidates(trail, record.name):
             true = turned(trail.look.adjoints[node])
             factor = ratio(value, true) if true.shape == value.shape else None
-            if factor is None or (factor != 1 and name in trail.look.wrong):
+            if factor is None or (factor != 1 and name in wrong):
                 continue
             if _is_conventional(factor, value.size):
                 yield _written(factor, name), _digits(value, factor * true)

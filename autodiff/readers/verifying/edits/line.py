@@ -60,13 +60,15 @@ class Line:
 
     def replaced(self, node: Any, new: str) -> str:
         """The text with another part in the place of a node, in brackets where it needs them."""
+        if node is self.tree:
+            return new
         start, end = self.span(node)
         bare = start > 0 and self.text[start - 1] == "(" and self.text[end : end + 1] == ")"
         parent = self.parents.get(node)
         alone = isinstance(parent, (ast.Call, ast.keyword)) and node is not getattr(parent, "func", None)
         alone = alone or (isinstance(parent, ast.Subscript) and node is parent.slice)
-        alone = alone or (_is_power(parsed(new)) and isinstance(parent, ast.BinOp) and not _is_power(parent))
-        if node is not self.tree and not bare and not alone and _loose(new):
+        alone = alone or (isinstance(parent, ast.BinOp) and not _is_power(parent) and _is_power(parsed(new)))
+        if not bare and not alone and _loose(new):
             new = f"({new})"
         elif bare and _bracketed(new):
             new = new[1:-1]
