@@ -11,6 +11,7 @@ import numpy as np
 from .truth import largest
 
 TINY = 1e-300  # as good as 0
+ROUGHLY = 1e-3  # how far two values are off each other that are surely two
 EXACT = 1e-9  # how well two values must agree to be one
 _ROUNDED = {np.dtype(np.float32): 2e-5, np.dtype(np.float16): 2e-2}  # the same, in fewer digits
 
@@ -77,9 +78,22 @@ def _of_numbers(a: Any, b: Any) -> float | None:
 
 def telling_factor(a: Sequence[Any], b: Sequence[Any]) -> float | None:
     """The same, where it tells something: any two numbers have a ratio, so that of one number to one is 1 or -1."""
+    if len(a) == len(b) and a and not _may_be_rows(a, b):
+        return None
     factor = common_factor(a, b)
     alone = sum(np.size(x) for x in b) < 2
     return factor if factor is None or not alone or abs(factor) == 1.0 else None
+
+
+def _may_be_rows(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether the first and the last of two rows of numbers do not say that they are no multiples: a quick look."""
+    ends = (a[0], b[0], a[-1], b[-1])
+    if any(x is None or getattr(x, "ndim", 0) for x in ends):
+        return True
+    first, other, last, end = map(float, ends)
+    if len(a) == 1:
+        return not abs(abs(first) - abs(other)) > ROUGHLY * abs(other)
+    return not abs(first * end - last * other) > ROUGHLY * (abs(first * end) + abs(last * other))
 
 
 def _may_be_one(a: Any, b: Any) -> bool:
@@ -87,7 +101,7 @@ def _may_be_one(a: Any, b: Any) -> bool:
     if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray) or not a.size or a.size != b.size:
         return True
     one, other = float(a.flat[0]) * float(b.flat[-1]), float(a.flat[-1]) * float(b.flat[0])
-    return not abs(one - other) > 1e-3 * (abs(one) + abs(other))
+    return not abs(one - other) > ROUGHLY * (abs(one) + abs(other))
 
 
 def direction(value: Any) -> tuple[Any, float]:

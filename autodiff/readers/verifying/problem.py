@@ -309,10 +309,17 @@ def _path(name: str, roots: Container[str] = ()) -> tuple[str, list[Any]]:
 
     `Ws[0]` is a root itself where the function takes `*Ws`.
     """
-    if name in roots:
-        return name, []
-    node, keys = ast.parse(name, mode="eval").body, []
-    while not isinstance(node, ast.Name) and ast.unparse(node) not in roots:
+    texts, keys = _steps_to(name)
+    first = next((i for i, text in enumerate(texts) if text in roots), len(keys))
+    return texts[first], [*keys[:first]][::-1]
+
+
+@functools.lru_cache(4096)
+def _steps_to(name: str) -> tuple[list[str], list[Any]]:
+    """The text of a path, of what it is an item or an attribute of, and so on to the name; and the keys in between."""
+    node, keys = ast.parse(name, mode="eval").body, list[Any]()
+    texts = [ast.unparse(node)]
+    while not isinstance(node, ast.Name):
         if isinstance(node, ast.Subscript):
             keys.append(ast.literal_eval(node.slice))
         elif isinstance(node, ast.Attribute):
@@ -320,7 +327,8 @@ def _path(name: str, roots: Container[str] = ()) -> tuple[str, list[Any]]:
         else:
             raise GradientError(f"verify: {name!r} is no name, attribute or item")
         node = node.value
-    return ast.unparse(node), keys[::-1]
+        texts.append(ast.unparse(node))
+    return texts, keys
 
 
 def _item(structure: Any, key: Any) -> Any:

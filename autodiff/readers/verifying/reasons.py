@@ -113,8 +113,8 @@ def _signs(value: Any, terms: Sequence[Any]) -> tuple[int, ...] | None:
 
 
 def _counts(text: str) -> bool:
-    """Whether a line speaks of a count less one, or of a spread."""
-    return re.search(r"-\s*1\b|ddof|(std|var)\(", text) is not None
+    """Whether a line speaks of a count less one, and not of an index, or of a spread."""
+    return re.search(r"-\s*1\b|ddof|(std|var)\(", re.sub(r"\[[^\]]*\]", "", text)) is not None
 
 
 def _of_forward(healing: Healing, target: Any, scope: Scope) -> str | None:
@@ -132,6 +132,8 @@ def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: b
         return bool(proven) and nearest in (None, "factor-2")
     if nearest == "missing-target":
         return cause in ("forward-differs", "missing-branch")
+    if nearest == "sign":  # of a part of a number
+        return cause == "factor-const"
     if nearest in ("off-by-one-index", "off-by-one-time"):
         of_layer = "activation-derivative-of-wrong-layer" if nearest == "off-by-one-time" else None
         others = "wrong-tensor-in-weight-gradient", "wrong-tensor-in-delta", "overwritten-not-accumulated"
@@ -178,7 +180,7 @@ class Names:
             or cause == "sign"
             or (cause == "wrong-local-derivative" and self.shape not in ((), (1,)))
         ):
-            return self.factor_name
+            return cause if cause == "sign" and self.factor_name == "factor-const" else self.factor_name
         if cause.startswith(("size", "ratio", "mean", "sum")):
             return None
         return cause
