@@ -233,10 +233,27 @@ class Targets:
                 for place, (i, value) in itertools.product(dict.fromkeys((here, here[-2:])), enumerate(values)):
                     by_group[place, operand, i].append((consumer.index, node, value))  # by a function, wherever called
         found = [sorted(group, key=lambda item: item[0]) for group in by_group.values()]
-        for one in (*found, *self.states):
+        for one in (*found, *self.calls, *self.states):
             for chosen in alignments(one, len(shapes)):
                 for values in _oriented([value for _, _, value in chosen], shapes):
                     yield Target(values, tuple(node for _, node, _ in chosen), "use")
+
+    @functools.cached_property
+    def calls(self) -> list[list[tuple[int, Node, Any]]]:
+        """What comes from the uses within one function, of several there and others elsewhere: for each time of it."""
+        found: dict[Any, list[tuple[int, Node, Any]]] = defaultdict(list)
+        statements = self.problem.program.statements
+        for node, users in self.users.items():
+            inside: dict[Any, list[Node]] = defaultdict(list)
+            for user in users:
+                *stack, number, _ = self.places.get(user, (-1, None))
+                if number >= 0:  # where a value is made, not what is given to a function
+                    inside[(*stack, statements[number].function)].append(user)
+            for some in inside.values():
+                if 1 < len(some) < len(users):
+                    total = sum((self.uses[node, user] for user in some), np.zeros(node.shape))
+                    found[tuple(self.places[user] for user in some)].append((node.index, node, total))
+        return [sorted(group, key=lambda item: item[0]) for group in found.values()]
 
     @functools.cached_property
     def states(self) -> list[list[tuple[int, Node, Any]]]:
