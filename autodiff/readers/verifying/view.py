@@ -231,9 +231,10 @@ class View:
 def is_piece(node: Node) -> bool:
     """Whether it is a parameter, or cut out of a vector of all of them."""
     while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "transpose", "identity"):
-        if len(node.inputs) > 1:  # looked up in a table
+        first, *others = node.inputs
+        if others:  # looked up in a table
             return False
-        node = node.inputs[0]
+        node = first
     return node.is_leaf and node.needs
 
 
