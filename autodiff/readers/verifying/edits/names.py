@@ -72,7 +72,7 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
     parent = line.parents.get(node)
     if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div) and node is parent.right:
         return None
-    counted = isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Constant)
+    counted = isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Constant, ast.JoinedStr))
     if counted and new.startswith(f"{line.of(node.value)}["):
         return _shift(line.of(node.slice))
     around = _enclosing(line, node, scope)
