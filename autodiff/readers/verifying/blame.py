@@ -82,7 +82,7 @@ def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> boo
 def _is_addend(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
     """Whether a step is just what comes from one use of a value, and a later one should be the whole derivative."""
     own, right = [record.value for record in trail.steps[healing.statement]], {1.0, *trail.conventions}
-    parts = (node for (node, _), part in trail.targets.uses.items() if telling_factor(own, [part]) in right)
+    parts = (node for (node, _), part in trail.targets.uses.each.items() if telling_factor(own, [part]) in right)
     wholes = [trail.look.adjoints[node] for node in parts if node in trail.look.adjoints]
     return any(telling_factor(list(h.values.values()), [whole]) is not None for h in later for whole in wholes)
 

@@ -10,20 +10,20 @@ import contextlib
 import functools
 import itertools
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...cotangents import SEVERAL
-from ...derivative import pull, unbroadcast
+from ...derivative import pull
 from ...graph import Graph, Node
 from .alignments import alignments
 from .problem import Problem
 from .program import Record
 from .truth import Look, source
+from .uses import Uses
 from .view import Applied
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Targets:
         self.places: dict[Node, Any] = trail.places
         self.known_as: dict[Node, list[str]] = trail.known_as
         self.named: dict[Node, str] = trail.named
+        self.uses: Uses = Uses(trail.look, trail.problem.program, trail.places, trail.groups)
 
     def derivatives(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """The derivatives of the loss that a statement's values could be meant to be, dealt out to when it ran.
@@ -222,74 +223,13 @@ class Targets:
     def _uses(self, shapes: Sequence[Any]) -> Iterator[Target]:
         """What comes to a value from one of its several uses, or from all others: what a loop carries on."""
         if len(shapes) == 1:
-            for (node, _), values in self.parts.items():
+            for (node, _), values in self.uses.parts.items():
                 yield from (Target(turned, (node,), "use") for v in values for turned in _oriented([v], shapes))
             return
-        by_group: dict[Any, list[Any]] = defaultdict(list)
-        for (node, consumer), values in self.parts.items():
-            if consumer in self.places:
-                operand = next(i for i, x in enumerate(consumer.inputs) if x is node)
-                here = self.places[consumer]
-                for place, (i, value) in itertools.product(dict.fromkeys((here, here[-2:])), enumerate(values)):
-                    by_group[place, operand, i].append((consumer.index, node, value))  # by a function, wherever called
-        found = [sorted(group, key=lambda item: item[0]) for group in by_group.values()]
-        for one in (*found, *self.calls, *self.states):
-            for chosen in alignments(one, len(shapes)):
-                for values in _oriented([value for _, _, value in chosen], shapes):
-                    yield Target(values, tuple(node for _, node, _ in chosen), "use")
-
-    @functools.cached_property
-    def calls(self) -> list[list[tuple[int, Node, Any]]]:
-        """What comes from the uses within one function, of several there and others elsewhere: for each time of it."""
-        found: dict[Any, list[tuple[int, Node, Any]]] = defaultdict(list)
-        statements = self.problem.program.statements
-        for node, users in self.users.items():
-            inside: dict[Any, list[Node]] = defaultdict(list)
-            for user in users:
-                *stack, number, _ = self.places.get(user, (-1, None))
-                if number >= 0:  # where a value is made, not what is given to a function
-                    inside[(*stack, statements[number].function)].append(user)
-            for some in inside.values():
-                if 1 < len(some) < len(users):
-                    total = sum((self.uses[node, user] for user in some), np.zeros(node.shape))
-                    found[tuple(self.places[user] for user in some)].append((node.index, node, total))
-        return [sorted(group, key=lambda item: item[0]) for group in found.values()]
-
-    @functools.cached_property
-    def states(self) -> list[list[tuple[int, Node, Any]]]:
-        """Of what a loop carries on and uses elsewhere: what comes from there, and what the next run gives back."""
-        found: list[list[tuple[int, Node, Any]]] = []
-        for nodes in self.groups.values():
-            several = [node for node in nodes if len(self.users[node]) > 2]
-            directs, carried = list[tuple[int, Node, Any]](), list[tuple[int, Node, Any]]()
-            for node, following in itertools.pairwise(nodes) if len(several) > 1 else ():
-                behind = set(Graph([following]).nodes)
-                parts = [self.uses[node, user] for user in self.users[node] if user in behind]
-                back = sum(parts, np.zeros(node.shape))
-                directs.append((node.index, node, self.look.adjoints[node] - back))
-                carried.append((node.index, node, back))
-            if any(np.any(value) for _, _, value in carried) and any(np.any(value) for _, _, value in directs):
-                last = nodes[-1]
-                found += [[*directs, (last.index, last, self.look.adjoints[last])], carried]
-        return found
-
-    @functools.cached_property
-    def users(self) -> dict[Node, list[Node]]:
-        """The operations by which each value that is used more than once is used."""
-        found: dict[Node, list[Node]] = defaultdict(list)
-        for node, user in self.uses:
-            found[node].append(user)
-        return found
-
-    @functools.cached_property
-    def parts(self) -> dict[tuple[Node, Node], list[Any]]:
-        """The same for each use: what comes from it, and what comes from the others where they are several."""
-        count = Counter(node for node, _ in self.uses)
-        adjoints = self.look.adjoints
-        return {
-            key: [value, adjoints[key[0]] - value] if count[key[0]] > 2 and key[0] in adjoints else [value]
-            for key, value in self.uses.items()
-        }
+        for group in self.uses.groups:
+            for chosen in alignments(group, len(shapes)):
+                for values in _oriented([part.value for part in chosen], shapes):
+                    yield Target(values, tuple(part.node for part in chosen), "use")
 
     @functools.cached_property
     def single(self) -> list[Node]:
@@ -303,21 +243,6 @@ class Targets:
     def _is_turned(self, node: Node) -> bool:
         """Whether it is the `-z` inside a formula: a derivation speaks of z."""
         return getattr(node.primitive, "name", "") == "negative" and node not in self.known_as
-
-    @functools.cached_property
-    def uses(self) -> dict[tuple[Node, Node], Any]:
-        """For each value that is used more than once, what comes from each use."""
-        parts: dict[tuple[Node, Node], Any] = {}
-        count: dict[Node, int] = defaultdict(int)
-        for consumer in self.look.forward:
-            if consumer.is_leaf or consumer not in self.look.adjoints or consumer.saved is None:
-                continue
-            for x, gx in consumer.rule.pull(consumer, consumer.saved, self.look.adjoints[consumer]):
-                if x.shape is not SEVERAL:
-                    gx = np.asarray(unbroadcast(np.asarray(gx), x.shape))
-                    parts[x, consumer] = parts[x, consumer] + gx if (x, consumer) in parts else gx
-                    count[x] += 1
-        return {key: value for key, value in parts.items() if count[key[0]] > 1}
 
     def _forward_values(self, records: Sequence[Record], shapes: Sequence[Any]) -> Iterator[Target]:
         """The values of the forward pass of the same name, where a derivation computes them again."""
