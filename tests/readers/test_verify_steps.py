@@ -125,6 +125,77 @@ def through_time(Wx, Wh):
 WEIGHTS = (rng.normal(size=(3, 4)), rng.normal(size=(4, 4)) / 2)
 
 
+def one_by_one(V):
+    loss, dV = 0.0, np.zeros_like(V)
+    for x, label in zip(X, LABELS, strict=True):
+        scores = [x @ V[:, k] for k in range(2)]
+        e = [np.exp(score) for score in scores]
+        p = [value / sum(e) for value in e]
+        loss -= np.log(p[label]) / 5
+        for k in range(2):
+            error = (k == label) - p[k]
+            dV[:, k] += error * x / 5
+    return loss, dV
+
+
+def looked_up(E):
+    left, right = np.array([0, 2, 1, 0]), np.array([1, 1, 2, 2])
+    a, b = E[left], E[right]
+    loss = np.sum(np.tanh(a - b) ** 2)
+    d = 2 * np.tanh(a - b) * (1 - np.tanh(a - b) ** 2)
+    dE = np.zeros_like(E)
+    np.add.at(dE, left, d)
+    np.add.at(dE, left, -d)
+    return loss, dE
+
+
+def read_out(Wh, v):
+    hs = [np.ones(4)]
+    for _ in range(3):
+        hs.append(0.4 * hs[-1] + np.tanh(Wh @ hs[-1]))
+    loss = sum((v @ h - 1) ** 2 for h in hs[1:]) / 2
+    d_out = [(v @ h - 1) * v * 2 for h in hs[1:]]
+    dv = sum((v @ h - 1) * h for h in hs[1:])
+    dWh, carried = np.zeros_like(Wh), np.zeros(4)
+    for t in range(2, -1, -1):
+        dh = d_out[t] + carried
+        dz = dh * (1 - np.tanh(Wh @ hs[t]) ** 2)
+        dWh += np.outer(dz, hs[t])
+        carried = 0.4 * dh + Wh.T @ dz
+    return loss, (dWh, dv)
+
+
+def in_order(cuts, w):
+    ends = np.concatenate([[-np.inf], cuts, [np.inf]])
+    eta = X @ w
+    upper, lower = sigmoid(ends[LABELS + 1] - eta), sigmoid(ends[LABELS] - eta)
+    p = upper - lower
+    loss = -np.sum(np.log(p))
+    d_upper, d_lower = -upper * (1 - upper) / p, lower * (1 - lower) / p
+    d_eta = d_upper + d_lower
+    d_cuts = d_upper[LABELS == 0].sum() + d_lower[LABELS == 1].sum()
+    return loss, (np.array([d_cuts]), X.T @ d_eta)
+
+
+def at_once(w):
+    z = [x @ w for x in X]
+    p = [sigmoid(value) for value in z]
+    loss = -sum(label * np.log(q) + (1 - label) * np.log(1 - q) for q, label in zip(p, LABELS, strict=True))
+    d = np.array(p) + LABELS
+    return loss, X.T @ d
+
+
+def spread_out(W, b):
+    a = [np.tanh(W @ x + b) for x in X]
+    loss = sum(np.sum((value - 1) ** 2) for value in a)
+    dW, db = np.zeros_like(W), np.zeros_like(b)
+    for x, value in zip(X, a, strict=True):
+        d = 2 * (value - 1) @ (1 - value**2)
+        dW += np.outer(d, x)
+        db += d
+    return loss, (dW, db)
+
+
 @pytest.mark.parametrize(
     ("step", "arguments", "first", "cause", "fix"),
     [
@@ -135,6 +206,12 @@ WEIGHTS = (rng.normal(size=(3, 4)), rng.normal(size=(4, 4)) / 2)
         (with_tanh, (W1, W2), "grad", "wrong-local-derivative", "return grad * (1 - self.out**2)"),
         (with_cube, (W1, W2), "grad", "missing-activation-derivative", None),
         (through_time, WEIGHTS, "dz", "wrong-local-derivative", "dz = dh * (1 - hs[t + 1]**2)"),
+        (one_by_one, (rng.normal(size=(3, 2)),), "error", "sign", None),
+        (looked_up, (rng.normal(size=(3, 2)),), "dE", "off-by-one-index", "np.add.at(dE, right, -d)"),
+        (read_out, (rng.normal(size=(4, 4)), rng.normal(size=4)), "d_out", "factor-2", None),
+        (in_order, (np.array([0.2]), rng.normal(size=3)), "d_eta", "sign", None),
+        (at_once, (rng.normal(size=3),), "d", "sign", "d = np.array(p) - LABELS"),
+        (spread_out, (rng.normal(size=(4, 3)), rng.normal(size=4)), "d", "matmul-for-elementwise", None),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip

@@ -83,14 +83,23 @@ class Trail:
         for node, place in self.view.places.items():
             groups[place].append(node)
         again: dict[tuple[Any, ...], list[Node]] = defaultdict(list)  # by a function, wherever it is called
+        within: dict[tuple[Any, ...], list[Node]] = defaultdict(list)  # for each item of a list that one line makes
         for place, nodes in groups.items():
             again[place[-2:]] += nodes
+            if place[0] != "end" and self._makes_a_list(place[-2]) and not is_piece(nodes[0]):
+                within[(*place[:-1], place[-1][0])] += nodes
         self.places: dict[Node, Any] = {node: place for place, nodes in groups.items() for node in nodes}
         wider = (nodes for nodes in again.values() if any(self.places[x] != self.places[nodes[0]] for x in nodes))
+        wider = (*wider, *within.values())
         groups.update((("anywhere", i), sorted(nodes, key=lambda x: x.index)) for i, nodes in enumerate(wider))
         known = {tuple(nodes) for nodes in groups.values()}
         groups.update((key, list(nodes)) for key, nodes in self._named_at_once() if nodes not in known)
         return groups
+
+    def _makes_a_list(self, number: int) -> bool:
+        """Whether a statement goes through something by itself."""
+        expression = self.problem.program.statements[number].expression if number >= 0 else None
+        return expression is not None and any(isinstance(x, ast.comprehension) for x in ast.walk(expression))
 
     def _named_at_once(self) -> Iterator[tuple[tuple[Any, ...], tuple[Node, ...]]]:
         """The nodes to which one statement gives a name, whatever made them: a list's items, or of several layers."""
