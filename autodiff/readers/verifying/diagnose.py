@@ -188,8 +188,12 @@ class Doctor:
         return self._sorted(found)
 
     def _sorted(self, edits: Iterable[Edit]) -> list[Edit]:
-        """Those that change least."""
-        return sorted(edits, key=lambda edit: change(edit.statement.source, edit.text))[:MOST_PROVEN]
+        """Those that change least, each once: with a cause, if it has one."""
+        found: dict[str, Edit] = {}
+        for edit in edits:
+            if edit.text not in found or found[edit.text].cause is None:
+                found[edit.text] = edit
+        return sorted(found.values(), key=lambda edit: change(edit.statement.source, edit.text))[:MOST_PROVEN]
 
     # --- which are right ---
 

@@ -6,7 +6,6 @@ expression that the statement assigns; some change what is around it. Which of t
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from ..scope import Scope
@@ -36,10 +35,13 @@ KINDS: tuple[Kind, ...] = (
 
 
 def candidates(text: str, scope: Scope, final: bool) -> Iterator[Candidate]:
-    """All single edits of an expression, each once. `final`: it is the gradient of a parameter, not a step before."""
+    """All single edits of an expression, each once, and once more with a cause if it had none.
+
+    `final`: it is the gradient of a parameter, not a step before.
+    """
     line, causes = Line(text), dict[str, str | None]()
     for kind in KINDS:
         for new, cause in kind(line, scope, final):
-            if causes.get(new) is None and new != text:
+            if new != text and (new not in causes or (causes[new] is None and cause is not None)):
                 causes[new] = cause
-    yield from itertools.starmap(Candidate, causes.items())
+                yield Candidate(new, cause)

@@ -39,7 +39,8 @@ def terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
 
 def _penalties(name: str, scope: Scope) -> Iterator[str]:
     """The gradient of a penalty on a parameter, in the ways in which it is written."""
-    strengths = [number for number in scope.numbers if not re.search(r"\[\d", number)]  # items of lists are data
+    constant = (number for number in scope.numbers if number not in scope.varying)
+    strengths = [number for number in constant if not re.search(r"\[[^\"\']", number)]  # items of lists are data
     for number, size in itertools.product(strengths, ("", *scope.sizes.values())):
         for factor in (number, f"2 * {number}", f"{number} / 2"):
             yield f"{factor}{f' / {size}' * bool(size)} * {name}"
