@@ -87,6 +87,8 @@ class View:
 
     def is_tail(self, v: Node) -> bool:
         """Whether nothing but the loss lies behind a value: no parameter comes in any more."""
+        if v not in self.made_of:  # no parameter comes in
+            return False
         level, seen = [v], {v}
         while level:
             level = [u for node in level for u in self.users[node] if u not in seen]
@@ -106,6 +108,8 @@ class View:
 
     def along(self, v: Node, until: Callable[[Node], bool] | None = None) -> Iterator[Node]:
         """The values of the same shape that a value becomes, entry by entry or not."""
+        if v not in self.made_of:  # no parameter comes in
+            return False
         level, seen = [v], {v}
         for _ in range(DEPTH):
             level = [u for node in level for u in self.users[node] if u.shape == v.shape and u not in seen]
