@@ -15,10 +15,12 @@ RIGHT = [case for case in CASES if case.is_right]
 MISTAKES = [case for case in CASES if not case.is_right]
 SEEDS = range(5)
 LOOPS = {
-    "adder_rnn", "camel_conv", "cbow", "cijfers_lezen", "conv1d", "forecast_rnn", "group_norm_maps", "gru_closure",
-    "gru_verdict", "leitor_de_series", "local_level", "lstm_cell", "lstm_ifog", "neuron_by_neuron", "one_gate_rnn",
+    "adder_rnn", "bi_olkka", "blocao_llama", "camel_conv", "cbow", "cijfers_lezen", "conv1d", "forecast_rnn",
+    "group_norm_maps", "gru_closure", "gru_verdict", "hapgyeok_yecheuk", "leitor_de_series", "local_level",
+    "lstm_cell", "lstm_ifog", "mayatnik_nazad", "mayatnik_regulyator", "neuron_by_neuron", "one_gate_rnn",
     "pooled_loops", "pure_python", "sample_loop", "scalar_neurons", "skipgram", "softmax_korean", "stars_factors",
-    "svertka_znachki", "svm_naive", "text_conv", "tied_vectors", "two_way_tagger", "un_exemple",
+    "svertka_znachki", "svm_naive", "tarea3_red_profunda", "text_conv", "tied_vectors", "two_way_tagger",
+    "un_exemple", "xep_hang_tim_kiem",
 }  # fmt: skip
 
 CAUSES = set(
