@@ -92,15 +92,19 @@ def _may_be_rows(a: Sequence[Any], b: Sequence[Any]) -> bool:
         return True
     first, other, last, end = map(float, ends)
     if len(a) == 1:
-        return not abs(abs(first) - abs(other)) > ROUGHLY * abs(other)
-    return not abs(first * end - last * other) > ROUGHLY * (abs(first * end) + abs(last * other))
+        return _roughly(abs(first), abs(other))
+    return _roughly(first * end, last * other)
 
 
 def _may_be_one(a: Any, b: Any) -> bool:
     """Whether the first and the last entries of two arrays do not say that they are no multiples: a quick look."""
     if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray) or not a.size or a.size != b.size:
         return True
-    one, other = float(a.flat[0]) * float(b.flat[-1]), float(a.flat[-1]) * float(b.flat[0])
+    return _roughly(float(a.flat[0]) * float(b.flat[-1]), float(a.flat[-1]) * float(b.flat[0]))
+
+
+def _roughly(one: float, other: float) -> bool:
+    """Whether two numbers may be one; what is no number may be anything."""
     return not abs(one - other) > ROUGHLY * (abs(one) + abs(other))
 
 

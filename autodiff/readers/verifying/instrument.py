@@ -17,7 +17,7 @@ import functools
 import inspect
 import itertools
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
@@ -388,6 +388,14 @@ def instrumented(source: Source, statements: list[Statement] | None) -> CodeType
 def compiled(text: str, mode: str = "eval") -> CodeType:
     """The code of an expression, or with "exec" of statements, as they are."""
     return compile(f"({text}\n)" if mode == "eval" else text, FILENAME, mode)
+
+
+def evaluated(text: str, variables: Mapping[str, Any]) -> Any:
+    """The value of an expression; None where it has none, not yet or not at all."""
+    try:
+        return eval(compiled(text), dict(variables))
+    except Exception:
+        return None
 
 
 def _inside(code: CodeType) -> Iterator[CodeType]:

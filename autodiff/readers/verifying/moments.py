@@ -20,7 +20,7 @@ import numpy as np
 from .compare import ratio
 from .edits import Edit
 from .edits.statements import is_scatter
-from .instrument import HOOK, Statement, compiled
+from .instrument import HOOK, Statement, compiled, evaluated
 from .locate import Trail
 from .problem import Problem
 from .program import Run
@@ -88,10 +88,10 @@ class Bench:
         space = {**frame.f_globals, **frame.f_locals}
         moment = Moment(count, space)
         if self.base:
-            before = _evaluated(self.base, space)
+            before = evaluated(self.base, space)
             if self.base != self.name and isinstance(before, (list, dict)):  # whose items are arrays of their own
                 self.base = self.name
-                before = _evaluated(self.base, space)
+                before = evaluated(self.base, space)
             moment.goes_on = before is not None and bool(self._originals) and before is self._originals[-1]
             self._originals.append(before)
             moment.before = _kept(before)
@@ -268,13 +268,6 @@ class Bench:
 
 def _none(space: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
-
-
-def _evaluated(text: str, space: dict[str, Any]) -> Any:
-    try:
-        return eval(compiled(text), dict(space))
-    except Exception:  # not there yet
-        return None
 
 
 BASE = "__base__"

@@ -177,14 +177,17 @@ class Problem:
 
     def _match(self, wrt: Sequence[str] | str | None) -> None:
         """Which gradient belongs to which parameter; lists of numbers may be those of arrays."""
+        found = self.first.gradients
         try:
-            self.parameters, self.keys = _matched(self._candidates(wrt, self.first.gradients), self.first.gradients)
+            self.parameters, self.keys = _matched(self._candidates(wrt, found), found)
         except GradientError:
-            as_they_are, self.packed = self.first, True
-            self.first = self.run()
-            if len(self.first.gradients) == len(as_they_are.gradients):
+            if self.packed:
                 raise
-            self.parameters, self.keys = _matched(self._candidates(wrt, self.first.gradients), self.first.gradients)
+            self.packed = True
+            self.first = self.run()
+            if len(self.first.gradients) == len(found):
+                raise
+            self._match(wrt)
 
     def _candidates(self, wrt: Sequence[str] | str | None, gradients: Mapping[str, Any]) -> dict[str, Any]:
         """All values by which one could differentiate: arrays of numbers among the arguments, by name."""
@@ -311,7 +314,7 @@ def _path(name: str, roots: Container[str] = ()) -> tuple[str, list[Any]]:
     """
     texts, keys = _steps_to(name)
     first = next((i for i, text in enumerate(texts) if text in roots), len(keys))
-    return texts[first], [*keys[:first]][::-1]
+    return texts[first], keys[:first][::-1]
 
 
 @functools.lru_cache(4096)

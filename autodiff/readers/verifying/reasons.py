@@ -56,9 +56,9 @@ def reasoned(
     cause = cause or (_by_terms(bench.own, proven[0].expression, scope, _is_tail(trail, healing)) if proven else None)
     cause = cause or presumed(trail, healing, looks)
     itself = not proven or proven[0].statement is bench.statement
-    of_loss = cause == "wrong-local-derivative" or _speaks_of_targets(trail, healing, bench, scope)
-    unproven = cause in ("wrong-local-derivative", "wrong-tensor-in-delta")
-    if unproven and itself and of_loss and _starts(trail, healing, bench, scope):
+    local = cause == "wrong-local-derivative"
+    of_loss = local or (cause == "wrong-tensor-in-delta" and _speaks_of_targets(trail, healing, bench, scope))
+    if itself and of_loss and _starts(trail, healing, bench, scope):
         cause = "wrong-loss-derivative"
     return proven, cause
 

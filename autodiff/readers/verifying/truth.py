@@ -141,10 +141,10 @@ def looked(problem: Problem, point: Point) -> Look:
     if plain.error is not None:
         raise plain.error
     look = _traced(problem, point, plain)
-    if not _is_finite(look.true) and math.isfinite(number(plain.loss)) and not problem.bounded:
+    if not all_finite(look.true.values()) and math.isfinite(number(plain.loss)) and not problem.bounded:
         problem.bounded = True  # 0 times infinity, perhaps, as of sigmoid at -inf
         again = _traced(problem, point, plain)
-        problem.bounded = _is_finite(again.true)
+        problem.bounded = all_finite(again.true.values())
         look = again if problem.bounded else look
     look.agreement = agreements(problem, look)
     return look
@@ -164,8 +164,9 @@ def _traced(problem: Problem, point: Point, plain: Outcome) -> Look:
     return look
 
 
-def _is_finite(values: Mapping[str, Any]) -> bool:
-    return all(np.isfinite(largest(value)) for value in values.values())
+def all_finite(values: Iterable[Any]) -> bool:
+    """Whether there is no infinity in some arrays, and nothing that is no number."""
+    return all(np.isfinite(largest(value)) for value in values)
 
 
 def _recorded(look: Look) -> dict[str, Any]:

@@ -20,7 +20,20 @@ from .progress import Progress
 from .quiet import unnoticed
 from .report import Report
 from .steps import deltas
-from .truth import UNKNOWN, Agreement, Look, largest, looked, measured, nearby, number, points, rounding, start
+from .truth import (
+    UNKNOWN,
+    Agreement,
+    Look,
+    all_finite,
+    largest,
+    looked,
+    measured,
+    nearby,
+    number,
+    points,
+    rounding,
+    start,
+)
 from .witness import Witness, heard
 
 CLEAR = 1e5  # roundings of a gradient
@@ -246,4 +259,4 @@ def _is_clear(look: Look) -> bool:
 def _is_finite(look: Look, by_hand: bool = False) -> bool:
     """Whether the loss and its gradient are, or the one that was derived by hand."""
     values = look.hand.values() if by_hand else (*look.true.values(), look.plain.loss)
-    return all(np.isfinite(largest(value)) for value in values)
+    return all_finite(values)

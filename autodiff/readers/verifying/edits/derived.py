@@ -124,7 +124,7 @@ class _Writer:
 
     def _is_open(self, x: Any) -> bool:
         """Whether a node has no name, so that one looks into it."""
-        return isinstance(x, Node) and not x.is_leaf and not self._named(self._value(x), x.needs)
+        return isinstance(x, Node) and not x.is_leaf and not self._named(self._value(x), _is_computed(x))
 
     def _call(self, node: Node) -> str:
         row, (first, *others) = node.primitive, node.inputs

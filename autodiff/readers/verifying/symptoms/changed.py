@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ..compare import ratio, same
+from ..instrument import evaluated
 from ..locate import Trail, is_careless
 from ..targets import Healing
 
@@ -32,7 +33,7 @@ def changed_since(trail: Trail, healing: Healing) -> str | None:
             variables = {**frame.f_globals, **frame.f_locals}
             found.append(None)
             for text in _mentioned(statement.expression):
-                now = _evaluated(text, variables)
+                now = evaluated(text, variables)
                 for before, cause in (*earlier.get(text, ()), *_before_update(trail, now)):
                     with contextlib.suppress(Exception), np.errstate(all="ignore"):
                         if np.shape(now) == np.shape(before) and not same(now, before):
@@ -46,12 +47,6 @@ def changed_since(trail: Trail, healing: Healing) -> str | None:
 
     trail.problem.run(trail.look.point, heal=trail.healed, watch=watch)
     return found[0] if found else None
-
-
-def _evaluated(text: str, variables: Mapping[str, Any]) -> Any:
-    with contextlib.suppress(Exception):
-        return eval(text, dict(variables))
-    return None
 
 
 def _before_update(trail: Trail, value: Any) -> Iterator[tuple[Any, str]]:
