@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from .scope import Scope
 from .targets import Healing, Target
 from .truth import Look, close, looked, number, rounding
 
+T = TypeVar("T")
 MOST_PROVEN = 8  # edits that are proven at all points
 FEW_PROVEN = 3  # of them, even where there is no time left
 MOST_RUN = 30  # edits that are tried by running the program
@@ -108,7 +109,7 @@ class Doctor:
         first = min(several, key=lambda healing: healing.order)  # what it is given is right
         healing = replace(first, mended=frozenset(trail.look.wrong))
         bench = Bench(self.problem, trail, healing)
-        edits = self._sorted(in_helpers(self.problem, trail, healing, bench))
+        edits = self._in_helpers(trail, healing, bench)
         edits, count = self._proven(healing, edits, ())
         if count < self.all:
             return None
@@ -139,7 +140,7 @@ class Doctor:
             places.append((other, there))
             yield self._near(there, reach(trail, other, there), final), other
         for other, there in places:
-            yield self._sorted(in_helpers(self.problem, trail, other, there)), healing
+            yield self._in_helpers(trail, other, there), healing
 
     # --- which edits ---
 
@@ -148,6 +149,11 @@ class Doctor:
         statement = bench.statement
         expressions = (of_expression(statement, *found) for found in candidates(statement.text, scope, final))
         return self._best(bench, itertools.chain(instead(statement, scope), expressions), bench.fits)
+
+    def _in_helpers(self, trail: Trail, healing: Healing, bench: Bench) -> list[Edit]:
+        """Edits of the functions that the statement calls."""
+        found = self._in_time(in_helpers(self.problem, trail, healing, bench))
+        return self._sorted(edit for edit, fits in found if fits())
 
     def _derived(self, trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> list[Edit]:
         """What the gradient's own graph says that the statement should be, by the names in reach."""
@@ -179,13 +185,11 @@ class Doctor:
 
     def _best(self, bench: Bench, edits: Iterable[Edit], fits: Callable[[Edit], bool]) -> list[Edit]:
         """Those that leave what the statement should leave, the best first."""
-        found: list[Edit] = []
-        for edit in edits:
-            if time.thread_time() > self.deadline:
-                break
-            if fits(edit):
-                found.append(edit)
-        return self._sorted(found)
+        return self._sorted(filter(fits, self._in_time(edits)))
+
+    def _in_time(self, found: Iterable[T]) -> Iterator[T]:
+        """What is found before the deadline."""
+        return itertools.takewhile(lambda _: time.thread_time() < self.deadline, found)
 
     def _sorted(self, edits: Iterable[Edit]) -> list[Edit]:
         """Those that change least, each once: with a cause, if it has one."""
@@ -218,7 +222,7 @@ class Doctor:
             benches.append((healing, Bench(self.problem, trail, healing)))
         for kinds in (self._written_otherwise, self._around):
             found: list[tuple[Healing, Edit]] = []
-            for healing, bench in benches:
+            for healing, bench in self._in_time(benches):
                 edits, count = self._proven(healing, kinds(bench, reach(trail, healing, bench)), ())
                 found += [(healing, edit) for edit in edits if count == self.all]
             if found:
@@ -315,7 +319,7 @@ class Doctor:
     def mended(self, wanted: Iterable[str], patches: Sequence[Patch]) -> int:
         """How many gradients are right, over all points, with some patches; 0 where one is not that should be."""
         try:
-            program = self.problem.program.patched(patches, seen=bool(self.problem.where))
+            program = self.problem.program.patched(patches, seen=self.problem.assigns)
         except SyntaxError:
             return 0
         count, wanted = 0, set(wanted)

@@ -23,7 +23,7 @@ from .compare import EXACT, ratio, same
 from .locate import Trail, is_parameter
 from .problem import Problem
 from .program import Record
-from .response import Response, flat
+from .response import Response
 from .targets import Healing, Place, Target, Targets, Values
 from .truth import Look
 from .view import is_piece
@@ -55,7 +55,7 @@ class Healer:
         usual = (self.targets.all, self.targets.of_the_next, self.targets.of_numbers)
         for kinds in (usual, (self.targets.of_other_shapes,)) if len(wrong) > 1 else ():
             half = (time.thread_time() + self.trail.deadline) / 2
-            found = self._search(relevant, kinds, attested, wrong, [wrong], half)
+            found = self._search(self.trail.relevant(wrong, to_all=True), kinds, attested, wrong, [wrong], half)
             if any(len(healing.mended) == len(wrong) for healing in found):
                 return found
         found = self._search(relevant, usual, attested, wrong, [[name] for name in wrong], self.trail.deadline)
@@ -83,7 +83,10 @@ class Healer:
             for j, (records, target) in enumerate(targets):
                 if j % AT_ONCE == 0 and time.thread_time() > until:
                     break
+                places = tuple(record.place for record in records)
                 for factor in attested if target.kind not in ("value", "local") else (1.0,):
+                    if not self._may_mend(target, places, factor):
+                        continue
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
                     healing = self._tried(statement, target, values, wrong, right)
                     if healing:
@@ -104,8 +107,6 @@ class Healer:
         right: Sequence[str],
         again: bool = True,
     ) -> Healing | None:
-        if again and not self._may_mend(target, values):
-            return None
         differing = [
             self.trail.position[place] for place, value in values.items() if not same(self.trail.hand(place), value)
         ]
@@ -131,15 +132,16 @@ class Healer:
         values = (v for v in self.look.plain.run.locals.values() if isinstance(v, float) and not float(v).is_integer())
         return any(math.isclose(abs(factor), c, rel_tol=EXACT) for v in values for c in (abs(v), 1 / abs(v)))
 
-    def _may_mend(self, target: Target, values: Values) -> bool:
+    def _may_mend(self, target: Target, places: tuple[Place, ...], factor: float = 1.0) -> bool:
         """Whether values of a step may mend something: what is no derivative, and may be used twice, always may."""
-        if target.kind == "value" or (target.kind == "slope" and len(values) > 1):
+        if target.kind == "value" or (target.kind == "slope" and len(places) > 1):
             return True
-        answer = self.response.of(tuple(values))
-        new = flat(values.values())
-        if answer is None or new.size != answer.slopes.shape[1]:
+        answer = self.response.of(places)
+        if answer is None:
             return True
-        return answer.may_mend(new, target.kind in ("adjoint", "row"))
+        if target.flat.size != answer.slopes.shape[1]:  # of another shape, which no array that is written to can take
+            return all(occurrence > 0 for _, occurrence, _ in places)
+        return answer.may_mend(factor * target.flat, target.kind in ("adjoint", "row"))
 
     def _needed(self, values: Values, gradients: dict[str, Any], wrong: Sequence[str]) -> float | None:
         """The factor by which a derivation wants its values, for it is linear in them: the same for all gradients."""
@@ -168,7 +170,9 @@ class Healer:
             return False
         fills = (s for s in statements if s.number > own.number and s.function == own.function)
         return any(
-            name.startswith(f"{own.name}[") or (name == own.name and (s.kind != "=" or own.name in s.text))
+            name.startswith(f"{own.name}[")
+            or (name == own.name and (s.kind != "=" or own.name in s.text))
+            or (len(s.names) > 1 and s.text == own.name)  # which gives its parts names of their own
             for s in fills
             for name in s.names
         )
@@ -183,7 +187,8 @@ class Healer:
             for record in sorted(made, key=self._likely):
                 if same(record.value, hand):
                     target = Target((true,), (name,), "final")
-                    healing = self._tried(record.statement, target, {record.place: true}, wrong, right)
+                    may = self._may_mend(target, (record.place,))
+                    healing = self._tried(record.statement, target, {record.place: true}, wrong, right) if may else None
                     if healing:
                         healing.penalty = 2
                         found.append(healing)
@@ -204,7 +209,9 @@ class Healer:
         places = [by_value.get(float(entry), {}) for entry in hand.flat]
         for statement in sorted({k for found in places for k in found}, reverse=True):
             values = {place[statement]: t for place, t in zip(places, true.flat, strict=True) if statement in place}
-            healing = self._tried(statement, Target(tuple(values.values()), (name,), "final"), values, wrong, right)
+            target = Target(tuple(values.values()), (name,), "final")
+            may = self._may_mend(target, tuple(values))
+            healing = self._tried(statement, target, values, wrong, right) if may else None
             if healing:
                 healing.penalty = 2
                 return [healing]

@@ -7,13 +7,15 @@ import copy
 import functools
 import inspect
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType, FunctionType, MethodType
 from typing import Any
 
+import numpy as np
+
 from .compare import same
 from .edits import Candidate, Edit, candidates, instead, of_expression, written
-from .instrument import FILENAME, Source, Statement
+from .instrument import FILENAME, Source, Statement, code_of, evaluated
 from .locate import Trail
 from .moments import Bench, Others
 from .problem import Problem
@@ -23,8 +25,11 @@ from .targets import Healing
 MOST = 4  # lines of a function that are tried
 
 
-def in_helpers(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -> Iterator[Edit]:
-    """The edits of functions that a statement calls with which it has the right values."""
+def in_helpers(
+    problem: Problem, trail: Trail, healing: Healing, bench: Bench
+) -> Iterator[tuple[Edit, Callable[[], bool]]]:
+    """The edits of functions that a statement calls, and whether it has the right values with them."""
+    as_it_is = of_expression(bench.statement, bench.statement.text, None)
     for text, function in _called(bench):
         users: Any = inspect.unwrap(function.__func__ if isinstance(function, MethodType) else function)
         lines = [s for s in problem.program.statements if s.kind in ("=", "return") and s.origin.code is users.__code__]
@@ -32,10 +37,22 @@ def in_helpers(problem: Problem, trail: Trail, healing: Healing, bench: Bench) -
         for statement, scope in _scopes(problem, trail, healing, lines):
             found = itertools.chain(candidates(statement.text, scope, False), _slopes(trail, healing, statement, scope))
             expressions = (of_expression(statement, *candidate) for candidate in found)
-            for edit in itertools.chain(instead(statement, scope), expressions):
-                others = _with(edit, text, users)
-                if others and bench.fits(of_expression(bench.statement, bench.statement.text, None), others):
-                    yield edit
+            possible = _possible(statement, scope)
+            for edit in itertools.chain(instead(statement, scope), filter(possible, expressions)):
+                if others := _with(edit, text, users):
+                    yield edit, functools.partial(bench.fits, as_it_is, others)
+
+
+def _possible(statement: Statement, scope: Scope) -> Callable[[Edit], bool]:
+    """Whether an edited line has a value of the shape that it has had."""
+
+    def shape(expression: str | None) -> Any:
+        with np.errstate(all="ignore"):
+            value = evaluated(expression or "", scope.variables)
+        return np.shape(value) if isinstance(value, (np.ndarray, np.generic, float, int)) else None
+
+    own = shape(statement.text)
+    return lambda edit: own in (None, shape(edit.expression))
 
 
 def _slopes(trail: Trail, healing: Healing, statement: Statement, scope: Scope) -> Iterator[Candidate]:
@@ -90,7 +107,7 @@ def _with(edit: Edit, text: str, users: FunctionType) -> Others | None:
     """The variables with which a statement calls the edited function, wherever it called the user's."""
     try:
         source, functions = edit.statement.origin.patched([edit.patch]), dict[int, FunctionType]()
-    except (SyntaxError, KeyError):
+    except SyntaxError:
         return None
 
     def others(space: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -98,8 +115,9 @@ def _with(edit: Edit, text: str, users: FunctionType) -> Others | None:
         inner: Any = function.__func__ if isinstance(function, MethodType) else function
         if inspect.unwrap(inner) is not users:
             return {}
-        made = functions.setdefault(id(inner), _made(source, inner))
-        return _placed(made, text, function, space)
+        if id(inner) not in functions:
+            functions[id(inner)] = _made(source, inner)
+        return _placed(functions[id(inner)], text, function, space)
 
     return others
 
@@ -118,8 +136,12 @@ def _placed(made: FunctionType, text: str, function: Any, space: Mapping[str, An
 
 def _made(source: Source, function: FunctionType) -> FunctionType:
     """A function of another source, in the same world."""
-    tree = source.tree
+    tree = copy.copy(source.tree)
     tree.decorator_list = []
-    space: dict[str, Any] = {}
-    exec(compile(ast.Module([tree], []), FILENAME, "exec"), function.__globals__, space)
-    return space[tree.name]
+    code = code_of(source.function, tree)
+    assert code is not None
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    closure = tuple(cells[name] for name in code.co_freevars)
+    made = FunctionType(code, function.__globals__, None, function.__defaults__, closure)
+    made.__kwdefaults__ = function.__kwdefaults__
+    return made

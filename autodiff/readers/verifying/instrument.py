@@ -105,12 +105,41 @@ class Source:
 
     def patched(self, patches: Iterable[Patch]) -> Source:
         """The same function with another text. Raises SyntaxError where that is none."""
-        new = copy.copy(self)
-        new.__dict__.pop("lines", None)
-        for patch in sorted(patches, key=lambda patch: -patch.start):
+        new, patches = copy.copy(self), sorted(patches, key=lambda patch: -patch.start)
+        for name in ("lines", "places"):
+            new.__dict__.pop(name, None)
+        for patch in patches:
             new.text = new.text[: patch.start] + patch.text + new.text[patch.end :]
-        new.tree = ast.parse(new.text).body[0]
+        try:
+            new.hooked = self.hooked
+            for patch in patches:  # whole statements: the rest of the tree is shared
+                path = self.places[patch.start, patch.end]
+                new.tree = _grafted(new.tree, path, ast.parse(patch.text).body)
+                anew = [Calls().visit(statement) for statement in ast.parse(patch.text).body]
+                new.hooked = _grafted(new.hooked, path, list(map(ast.fix_missing_locations, anew)))
+        except (KeyError, SyntaxError):
+            new.tree = ast.parse(new.text).body[0]
+            del new.hooked
         return new
+
+    @functools.cached_property
+    def hooked(self) -> Any:
+        """The tree in which every call passes the hook: enough to run the function."""
+        (tree,) = ast.parse(self.text).body
+        tree.decorator_list = []  # type: ignore[attr-defined]
+        return ast.fix_missing_locations(Calls().visit(tree))
+
+    @functools.cached_property
+    def places(self) -> dict[tuple[int, int], list[tuple[str, int]]]:
+        """Where in the tree a statement is: its lists and positions, by what it spans of the text."""
+        found: dict[tuple[int, int], list[tuple[str, int]]] = {}
+        waiting: list[tuple[Any, list[tuple[str, int]]]] = [(self.tree, [])]
+        for node, path in waiting:
+            for name in ("body", "orelse", "finalbody", "handlers"):
+                for i, inner in enumerate(getattr(node, name, ())):
+                    found[self.span(inner)] = [*path, (name, i)]
+                    waiting.append((inner, [*path, (name, i)]))
+        return found
 
     @functools.cached_property
     def lines(self) -> list[tuple[int, bytes]]:
@@ -308,6 +337,15 @@ class Instrument(Calls):
         return ast.copy_location(hooked, value)
 
 
+def _grafted(node: Any, path: list[tuple[str, int]], statements: list[Any]) -> Any:
+    """A tree with other statements at a place: it shares what is not on the way there."""
+    (name, i), *rest = path
+    new, inner = copy.copy(node), list(getattr(node, name))
+    inner[i : i + 1] = [_grafted(inner[i], rest, statements)] if rest else statements
+    setattr(new, name, inner)
+    return new
+
+
 def _assigned(function: ast.FunctionDef) -> set[str]:
     """The names that are a function's own."""
     inside = list(ast.walk(function))
@@ -367,19 +405,26 @@ def source_of(function: FunctionType) -> Source | None:
 def instrumented(source: Source, statements: list[Statement] | None) -> CodeType | None:
     """The code of a function with hooks; its statements are added to the list, or if there is none are not seen."""
     function = source.function
-    (tree,) = ast.parse(source.text).body  # anew: hooks are put into it
-    tree.decorator_list = []  # type: ignore[attr-defined]
+    body: Any = source.hooked
+    if statements is not None:
+        body = ast.parse(source.text).body[0]  # anew: hooks are put into it
+        body.decorator_list = []
+        body = ast.fix_missing_locations(Instrument(source, function.__code__.co_name, statements).visit(body))
+    return code_of(function, body)
+
+
+def code_of(function: FunctionType, body: ast.stmt) -> CodeType | None:
+    """The code of another tree of a function, in its closure and its class."""
     name = function.__code__.co_name
-    body: ast.stmt = (Instrument(source, name, statements) if statements is not None else Calls()).visit(tree)
-    owner = function.__code__.co_qualname.split(".")[-2:-1]
-    if owner and owner[0].isidentifier():  # names with two underscores, and super(), mean the class
-        body = ast.ClassDef(owner[0], [], [], [body], [])
     free = [name for name in function.__code__.co_freevars if name != "__class__"]
-    arguments = ast.arguments([], [ast.arg(name) for name in free], None, [], [], None, [])
-    named = isinstance(body, ast.ClassDef) and body.name not in free
-    shared = [ast.Global([owner[0]])] if named else []  # or else methods would take the class for one of the factory's
-    factory = ast.FunctionDef("factory", arguments, [*shared, body], [])
-    module = ast.fix_missing_locations(ast.Module([factory], []))
+    owner = function.__code__.co_qualname.split(".")[-2:-1]
+    text = f"def factory({', '.join(free)}):\n pass"
+    if owner and owner[0].isidentifier():  # names with two underscores, and super(), mean the class
+        shared = f" global {owner[0]}\n" if owner[0] not in free else ""  # or methods would take it for the factory's
+        text = f"def factory({', '.join(free)}):\n{shared} class {owner[0]}:\n  pass"
+    module: Any = ast.parse(text)
+    inner = module.body[0].body[-1]
+    (inner if isinstance(inner, ast.ClassDef) else module.body[0]).body[-1:] = [body]
     code = compile(module, FILENAME, "exec")
     return next((c for c in _inside(code) if c.co_name == name and c.co_varnames[:1] != ("factory",)), None)
 

@@ -226,10 +226,11 @@ class Trail:
                 places |= {(k, abs(n), path) for k, n, path in behind} | {(k, -abs(n), path) for k, n, path in behind}
         return places
 
-    def relevant(self, wrong: Iterable[str]) -> list[int]:
-        """The statements of the derivation behind wrong gradients, in the order in which they first run."""
-        places = self.places_behind(wrong)
-        found = [k for k, records in self.steps.items() if any(r.place in places for r in records)]
+    def relevant(self, wrong: Iterable[str], to_all: bool = False) -> list[int]:
+        """The statements behind wrong gradients, or behind all of them, in the order in which they first run."""
+        behind = [self.places_behind([name]) for name in wrong]
+        ways = all if to_all else any
+        found = [k for k, made in self.steps.items() if ways(any(r.place in places for r in made) for places in behind)]
         return sorted(found, key=lambda k: self.position[self.steps[k][0].place])
 
     # --- what the graph says ---
@@ -243,11 +244,17 @@ class Trail:
         return [np.asarray(value) for value in values if np.size(value) > 1]
 
     @functools.cached_property
-    def deltas(self) -> list[tuple[Any, int]]:
-        """The derivatives by values of the forward pass, and the positions of these there; no multiples of values."""
+    def deltas(self) -> dict[Any, int]:
+        """The derivatives by values of the forward pass, but for a factor, and the positions of these values there.
+
+        No multiples of values.
+        """
         forward = {direction(self.look.values[node])[0] for node in self.look.forward if node in self.look.values}
-        some = ((g, self.index[node]) for node, g in self.look.adjoints.items() if g.size > 1)
-        return [(g, position) for g, position in some if direction(g)[0] not in forward]
+        found: dict[Any, int] = {}
+        for node, g in self.look.adjoints.items():
+            if g.size > 1 and (key := direction(g)[0]) not in forward:
+                found.setdefault(key, self.index[node])
+        return found
 
     @property
     def view(self) -> View:

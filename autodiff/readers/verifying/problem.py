@@ -77,6 +77,8 @@ class Problem:
             self.where, self.parameters = self._spread({name: self._given(name, first) for name in self.where})
         else:
             self._match(wrt)
+        space = self._space()
+        self.assigns: bool = any(_path(name, space)[0] not in space for name in self.parameters)  # parameters inside
 
     def run(
         self, point: Point | None = None, traced: bool = False, program: Program | None = None, **options: Any
@@ -223,9 +225,13 @@ class Problem:
                 where[name + path], parameters[name + path] = self.where[name] + path, part
         return where, parameters
 
+    def _space(self) -> dict[str, Any]:
+        """The arguments, and the object whose method it is, by name."""
+        return dict(zip(self.names, self.arguments, strict=False)) | {"self": getattr(self.f, "__self__", None)}
+
     def _given(self, name: str, first: Outcome) -> Any:
         """The value of a parameter that is named in `gradients=`."""
-        space = dict(zip(self.names, self.arguments, strict=False)) | {"self": getattr(self.f, "__self__", None)}
+        space = self._space()
         root, keys = _path(name, space)
         if root in space:
             return functools.reduce(_item, keys, space[root])

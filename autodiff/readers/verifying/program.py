@@ -233,14 +233,13 @@ class Run:
         healed = self.heal.get((number, occurrence, path))
         if healed is not None:
             self.computed[number, occurrence, path] = np.array(plain_value(value))
-            value = healed.copy() if isinstance(healed, np.ndarray) else healed
+            value = _healed(value, healed, in_place=occurrence < 0)
         elif self.noise and (_is_float(value) or type(value) is float or isinstance(value, Tensor)):
             value = self._noisy(value)
         elif self.copies and isinstance(value, np.ndarray):
             value = value.copy()
-        elif self.apart and isinstance(value, Tensor):
-            value = value if value.requires_grad else Tensor(value.numpy())
-            value = identity(value) if value.ndim else value[()]  # a scalar is not written to
+        elif self.apart and isinstance(value, Tensor) and not (occurrence < 0 and value.requires_grad):
+            value = _set_apart(value)
         if self.recording:
             seen = value._current()[1] if isinstance(value, Tensor) else np.array(value)
             stamp = next_index() if self.traced else 0
@@ -462,6 +461,27 @@ def _is_cut_off(result: Any) -> bool:
 
 
 _NEVER_COPIED = frozenset((FunctionType, BuiltinMethodType, np.ufunc, type(None), bool, int, float, str, range, slice))
+
+
+def _set_apart(value: Tensor) -> Tensor:
+    """A value as a node of its own that carries gradient; an empty buffer, which others may know, stays the object."""
+    node = value if value.requires_grad else Tensor(value.numpy())
+    if not value.ndim:
+        return node[()]  # a scalar is not written to
+    if np.any(value.numpy()):
+        return identity(node)
+    if node is not value:
+        value[...] = node
+    return value
+
+
+def _healed(value: Any, healed: Any, in_place: bool) -> Any:
+    """A healed value; in the array that a statement writes to, which others may know, too."""
+    known = isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.flags.writeable)
+    if in_place and known and value.shape == np.shape(healed) and value.dtype.kind == "f":
+        value[...] = healed
+        return value
+    return healed.copy() if isinstance(healed, np.ndarray) else healed
 
 
 def _small_copy(argument: Any) -> Any:

@@ -40,7 +40,7 @@ def reasoned(
 ) -> tuple[list[Edit], str | None]:
     """The edits with what each would prove, and the cause that the step's values and they agree on."""
     names = Names(trail.problem, bench.own, bench.target, scope)
-    proven = [replace(edit, cause=names.resolved(edit.cause)) for edit in edits]
+    proven = [replace(edit, why=names.resolved(edit.cause)) for edit in edits]
     cause, agreed = named(trail, healing, looks), _agreed(proven)
     nearest = proven[0].cause if proven else None
     if cause is not None and cause != nearest and _says_more(nearest, cause, proven, trail.is_final(healing)):

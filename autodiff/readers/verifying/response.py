@@ -8,7 +8,7 @@ there would make of the gradients costs a product, where to run the program cost
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from ...derivative import pull
 from ...graph import Graph, Node
 from ...tensor import Tensor
 from .problem import Problem
+from .targets import flat
 from .truth import Look
 
 MIXTURES = 2  # of each group of gradients: one alone is a multiple of any other number
@@ -81,11 +82,6 @@ class Response:
     def values(self) -> dict[Node, Any]:
         """The values behind the mixtures."""
         return Graph([m.node for m in self.mixtures if m is not None and m.node is not None]).evaluate()
-
-
-def flat(values: Iterable[Any]) -> Any:
-    """The entries of several arrays, one after the other."""
-    return np.concatenate([np.ravel(value) for value in values])
 
 
 @dataclass(frozen=True)

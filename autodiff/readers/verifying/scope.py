@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .activations import ACTIVATIONS, PARTS, SMOOTH, Activation
-from .compare import ratio, same
+from .compare import direction, ratio, same
 from .instrument import compiled, is_users
 from .pure import only_computes
 
@@ -65,9 +65,8 @@ class Scope:
         self.behind: tuple[Any, ...] = tuple(behind)  # activations of the graph that a derivative passes here
         self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
         self.compared: Sequence[Any] = ()  # what the loss compares with
-        self.deltas: Sequence[tuple[Any, int]] = ()  # derivatives of the loss, and by the how manieth value
+        self.deltas: Mapping[Any, int] = {}  # derivatives of the loss, by direction, and by the how manieth value
         self.slopes: Sequence[tuple[Any, Any]] = ()  # of the activations of the graph, and what those are of
-        self._delta_of: dict[int, tuple[Any, int | None]] = {}  # with the value, so that its id stays its own
         self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
         self.parameters: Mapping[str, Any] = parameters or {}
@@ -115,10 +114,7 @@ class Scope:
 
     def delta_of(self, value: Any) -> int | None:
         """The position of the value by which it is a derivative of the loss, but for a factor; None if it is none."""
-        if id(value) not in self._delta_of:
-            found = (i for g, i in self.deltas if g.shape == np.shape(value) and ratio(value, g) is not None)
-            self._delta_of[id(value)] = value, next(found, None)
-        return self._delta_of[id(value)][1]
+        return self.deltas.get(direction(value)[0])
 
     def words(self, text: str) -> set[str]:
         """The names in a text, and the values in reach that stand in it."""

@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,11 @@ LOOP = 6  # values that one line makes in a loop: not each is a candidate for ea
 SCALARS = 60  # numbers of which the derivatives by others are asked
 
 
+def flat(values: Iterable[Any]) -> Any:
+    """The entries of several arrays, one after the other."""
+    return np.concatenate([np.ravel(value) for value in values])
+
+
 @dataclass(eq=False)
 class Target:
     """What the values of a statement should be: true derivatives, one for each time that it runs."""
@@ -43,6 +48,16 @@ class Target:
     nodes: tuple[Any, ...]  # with respect to which values
     kind: str = "adjoint"  # or "final", "value", "use", "row", "slope", "local"
     ends: tuple[Any, ...] = ()  # of which values, where not of the loss
+
+    @functools.cached_property
+    def key(self) -> bytes:
+        """What is equal for targets of the same values."""
+        return b"".join(np.asarray(v).tobytes() for v in self.values)
+
+    @functools.cached_property
+    def flat(self) -> Any:
+        """The entries of all values, one after the other."""
+        return flat(self.values)
 
 
 @dataclass(eq=False)
@@ -71,6 +86,7 @@ class Targets:
         self.places: dict[Node, Any] = trail.places
         self.known_as: dict[Node, list[str]] = trail.known_as
         self.named: dict[Node, str] = trail.named
+        self._known: dict[Any, _Remembered] = {}
         self.uses: Uses = Uses(trail.look, trail.problem.program, trail.places, trail.groups)
 
     def derivatives(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
@@ -79,11 +95,18 @@ class Targets:
         What the last run of a loop hands on may go to what nobody differentiates by.
         """
         for records in self._instances(statement):
-            shapes = [np.shape(r.value) for r in records]
-            for target in itertools.chain(self._adjoints(shapes), self._rows(shapes), self._piled(shapes)):
-                yield records, target
-            for target in self._adjoints(shapes[:-1]) if len(records) > 1 else ():
+            shapes = tuple(np.shape(r.value) for r in records)
+            for kind in (self._adjoints, self._rows, self._piled):
+                yield from ((records, target) for target in self._remembered(kind, shapes))
+            for target in self._remembered(self._adjoints, shapes[:-1]) if len(records) > 1 else ():
                 yield records[:-1], target
+
+    def _remembered(self, kind: Callable[[Any], Iterator[Target]], shapes: tuple[Any, ...]) -> Iterable[Target]:
+        """The targets of some shapes, which are the same for all statements."""
+        key = kind.__name__, shapes
+        if key not in self._known:
+            self._known[key] = _Remembered(kind(shapes))
+        return self._known[key]
 
     def all(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """All that a statement's values could be meant to be, each once."""
@@ -92,13 +115,15 @@ class Targets:
     def _others(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """What comes from single uses, values of the forward pass, derivatives of activations."""
         for records in self._instances(statement):
-            shapes = [np.shape(r.value) for r in records]
+            shapes = tuple(np.shape(r.value) for r in records)
             for some in (records, records[:-1]) if len(records) > 1 else (records,):
                 own = shapes[: len(some)]
-                yield from ((some, target) for target in (*self._uses(own), *self._forward_values(some, own)))
-            if not self._knows_targets(records):
+                found = itertools.chain(self._remembered(self._uses, own), self._forward_values(some, own))
+                yield from ((some, target) for target in found)
+            if not self._is_derivative(records):
                 kind = self.problem.program.statements[statement].kind
-                yield from ((records, target) for target in self._slopes(shapes, kind))
+                if kind not in ("return", "argument", "+=", "-="):  # what a helper is given may be wrong, too
+                    yield from ((records, target) for target in self._remembered(self._slopes, shapes))
 
     def of_numbers(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """Of a step that computes numbers: derivatives of one by another."""
@@ -120,9 +145,9 @@ class Targets:
                 if ends is not chosen and all(value is not None for value in values):
                     yield Target(tuple(values), tuple(chosen), "local", tuple(ends))
 
-    def _slopes(self, shapes: Sequence[Any], kind: str) -> Iterator[Target]:
+    def _slopes(self, shapes: Sequence[Any]) -> Iterator[Target]:
         """The derivatives of activations, entry by entry, which some derivations compute in a line of their own."""
-        if not any(shapes) or kind in ("return", "argument", "+=", "-="):  # what a helper is given may be wrong, too
+        if not any(shapes):
             return
         by_place: dict[Any, list[Applied]] = defaultdict(list)
         for shape in set(shapes):
@@ -135,11 +160,22 @@ class Targets:
                 if [x.slope.shape for x in chosen] == list(shapes):
                     yield Target(tuple(x.slope for x in chosen), tuple(x.node for x in chosen), "slope")
 
-    def _knows_targets(self, records: Sequence[Record]) -> bool:
-        """Whether what the loss compares with is behind the values: then they are no slopes."""
+    def _is_derivative(self, records: Sequence[Record]) -> bool:
+        """Whether what the loss compares with, or a derivative of it, is behind the values: then they are no slopes."""
         nodes = [self.nodes[r.place] for r in records[:1] if r.place in self.nodes]
         given = (x.value for x in Graph(nodes).leaves if not x.needs)
-        return any(np.size(value) > 1 and _contents(value) in self.compared for value in given)
+        known = not self.made_of_derivatives.isdisjoint(nodes)
+        return known or any(np.size(value) > 1 and _contents(value) in self.compared for value in given)
+
+    @functools.cached_property
+    def made_of_derivatives(self) -> set[Node]:
+        """What is made of right derivatives of the loss, and these themselves."""
+        places = {place for k in self.steps for one in self.trail.told(k) for place in one.places}
+        found = {self.nodes[place] for place in places if place in self.nodes}
+        for node in Graph(list(self.nodes.values())).nodes:  # what it is made of comes first
+            if any(x in found for x in node.inputs):
+                found.add(node)
+        return found
 
     def of_the_next(self, statement: int) -> Iterator[tuple[list[Record], Target]]:
         """Of a step that only repeats an earlier one: the derivatives that are made of that, of whatever shape."""
@@ -297,11 +333,27 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
+class _Remembered:
+    """What an iterator gives, as often as one asks; only as much of it as was asked for is made."""
+
+    def __init__(self, rest: Iterator[Target]) -> None:
+        self.found: list[Target] = []
+        self.rest: Iterator[Target] = rest
+
+    def __iter__(self) -> Iterator[Target]:
+        for i in itertools.count():
+            if i == len(self.found):
+                if (following := next(self.rest, None)) is None:
+                    return
+                self.found.append(following)
+            yield self.found[i]
+
+
 def _once(targets: Iterable[tuple[list[Record], Target]]) -> Iterator[tuple[list[Record], Target]]:
     """Each target but those of the same values for the same runs."""
     seen: set[tuple[tuple[Place, ...], bytes]] = set()
     for records, target in targets:
-        key = tuple(r.place for r in records), b"".join(np.asarray(v).tobytes() for v in target.values)
+        key = tuple(r.place for r in records), target.key
         if key not in seen:
             seen.add(key)
             yield records, target

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from ..scope import Scope
 from .derived import written
 from .edit import Edit, of_expression
-from .line import Candidate, Line
+from .line import Candidate, Cause, Line
 from .names import indexed, renamed, swapped
 from .products import multiplied, products, reductions, transposed
 from .sharing import unshared
@@ -39,9 +39,9 @@ def candidates(text: str, scope: Scope, final: bool) -> Iterator[Candidate]:
 
     `final`: it is the gradient of a parameter, not a step before.
     """
-    line, causes = Line(text), dict[str, str | None]()
+    line, causes = Line(text), dict[str, Cause]()
     for kind in KINDS:
         for new, cause in kind(line, scope, final):
-            if new != text and (new not in causes or (causes[new] is None and cause is not None)):
+            if new != text and (new not in causes or (cause is not None and not isinstance(causes[new], str))):
                 causes[new] = cause
                 yield Candidate(new, cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +21,14 @@ PLAIN = (
 )  # fmt: skip
 
 
+Cause = str | None | Callable[[], str | None]  # to be asked of what is right only, where it takes long
+
+
 class Candidate(NamedTuple):
     """An edited expression, and the cause that it would prove (None: several are possible)."""
 
     text: str
-    cause: str | None
+    cause: Cause
 
 
 class Chain(NamedTuple):

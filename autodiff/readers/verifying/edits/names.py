@@ -6,6 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             continue
         for new, other in scope.arrays.items() if np.ndim(value) else scope.values.items():
             if new != old and not new.startswith("_") and not same(value, other):
-                yield Candidate(line.replaced(node, new), _rename_cause(line, node, new, value, other, scope, final))
+                yield Candidate(
+                    line.replaced(node, new), partial(_rename_cause, line, node, new, value, other, scope, final)
+                )
         if old in scope.updates:
             before = scope.updates[old]
             is_weight = scope.is_parameter(evaluated(before, scope))
@@ -40,7 +43,7 @@ def renamed(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
             for new in scope.arrays if text.count(old) > 1 else ():
                 if new != old:
                     everywhere = re.sub(rf"(?<![\w.]){re.escape(old)}(?!\w)", new.replace("\\", "\\\\"), text)
-                    yield Candidate(line.replaced(factor, everywhere), _form_cause(old, new, scope))
+                    yield Candidate(line.replaced(factor, everywhere), partial(_form_cause, old, new, scope))
 
 
 def swapped(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:

@@ -13,7 +13,7 @@ import numpy as np
 from ..instrument import Patch, Source, Statement
 from ..scope import Scope
 from .edit import Edit
-from .line import Line, evaluated, parsed, product, tight
+from .line import Cause, Line, evaluated, parsed, product, tight
 from .names import indexed, renamed
 from .signs import factors, literals, signs
 from .terms import masks, terms
@@ -140,7 +140,7 @@ def after(statement: Statement, scope: Scope) -> Iterator[Edit]:
         yield Edit(statement, new, patch, cause, text)
 
 
-def _indices(line: Line, scope: Scope) -> Iterator[tuple[str, str | None]]:
+def _indices(line: Line, scope: Scope) -> Iterator[tuple[str, Cause]]:
     """What is written to, at another index."""
     target: Any = line.tree
     for kind in (renamed, indexed, literals, masks):
@@ -153,7 +153,7 @@ def _indices(line: Line, scope: Scope) -> Iterator[tuple[str, str | None]]:
             yield line.put(part, name), "off-by-one-index"
 
 
-def _of_statement(statement: Statement, text: str, cause: str | None) -> Edit:
+def _of_statement(statement: Statement, text: str, cause: Cause) -> Edit:
     return Edit(statement, text, statement.replaced(text), cause)
 
 

@@ -6,6 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def terms(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
         for name, other in scope.addends(np.shape(value)):
             if not has_word(name, text) and not same(other, value):
                 for sign in "+-":
-                    cause = _added_cause(sign, name, value, other, scope)
+                    cause = partial(_added_cause, sign, name, value, other, scope)
                     yield Candidate(line.replaced(node, f"{text} {sign} {name}"), cause)
                 if scope.is_parameter(other):
                     for penalty in _penalties(name, scope):
