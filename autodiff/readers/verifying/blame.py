@@ -120,6 +120,7 @@ def _was_right(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool
 def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
     """Whether a later step wants the same derivative, and this one is another, right one when the later is mended."""
     wishes = [h.target for h in others if h.statement == healing.statement]
+    promised = _fits_name(trail, healing.statement, healing.target.nodes[0])  # the whole derivative
     for other in others:
         if trail.repeats(healing.statement):
             return False
@@ -127,7 +128,7 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
             values = trail.held_when(other.values)
             for records, target in trail.targets.all(healing.statement):
                 wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)
-                if target.kind != "value" and not wanted:
+                if target.kind != "value" and not wanted and not (promised and target.kind == "use"):
                     now = [trail.view.own(values[r.place]) if r.place in values else None for r in records]
                     if telling_factor(now, target.values) in trail.conventions:
                         return True

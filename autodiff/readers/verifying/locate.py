@@ -277,8 +277,9 @@ class Trail:
 
     def is_final(self, healing: Healing) -> bool:
         """Whether a step should be the gradient of a parameter, or a part of it."""
-        node = healing.target.nodes[0]
-        return isinstance(node, str) or is_piece(node)
+        node, kind = healing.target.nodes[0], self.problem.program.statements[healing.statement].kind
+        adds = kind in ("+=", "-=") and len(healing.mended) == 1
+        return adds or isinstance(node, str) or is_piece(node)
 
     def hand(self, place: Place) -> Any:
         """What the user's program computes there."""

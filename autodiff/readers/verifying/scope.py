@@ -20,6 +20,7 @@ from .compare import direction, ratio, same
 from .instrument import compiled, is_users
 from .pure import only_computes
 
+MOST_ENTRIES = 10_000  # of an array whose rows are looked up
 NAMED = 3  # names of one value that are tried
 MOST = 60  # values in which activations are looked for
 
@@ -118,7 +119,7 @@ class Scope:
 
     def words(self, text: str) -> set[str]:
         """The names in a text, and the values in reach that stand in it."""
-        return set(re.findall(r"[^\W\d]\w*", text)) | {name for name in self.values if name in text}
+        return set(re.findall(r"(?<![\w.])[^\W\d]\w*", text)) | {name for name in self.values if name in text}
 
     def addends(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
         """What could be a term beside a value of a shape: arrays, numbers, and labels, one hot."""
@@ -269,8 +270,10 @@ def is_target(name: str) -> bool:
 
 
 def _is_part(value: Any, whole: Any) -> bool:
-    """Whether an array is cut out of a flat vector, or is a row or a column of a matrix."""
+    """Whether an array is cut out of a flat vector, or is a row or a column of a matrix, or some of its rows."""
     value, whole = np.asarray(value), np.asarray(whole)
+    if value.ndim == whole.ndim == 2 and value.shape[1] == whole.shape[1] and 0 < value.size <= MOST_ENTRIES:
+        return {row.tobytes() for row in value} <= {row.tobytes() for row in whole}
     if value.ndim == 1 and whole.ndim == 2:
         return any(value.shape == m.shape[1:] and bool((m == value).all(axis=1).any()) for m in (whole, whole.T))
     if not value.ndim or whole.ndim != 1 or not 1 < value.size < whole.size:

@@ -131,15 +131,11 @@ class View:
         if v.is_leaf or not v.shape or _is_of_one(v):
             return
         for u in self.of_itself(v):
-            if (
-                u in self.adjoints
-                and (slope := self._local(v, u)) is not None
-                and not np.allclose(slope, slope.flat[0])
-            ):
-                activation = Activation("", *_replayed(self._between(v, u), v, self.look.values))
+            if u in self.adjoints and (slope := self.local(v, u)) is not None and not np.allclose(slope, slope.flat[0]):
+                activation = Activation("", *_replayed(self.between(v, u), v, self.look.values))
                 yield Applied(activation, v, u, self.values[v], self.values[u], self.adjoints[u], self.own(slope))
 
-    def _between(self, v: Node, u: Node) -> list[Node]:
+    def between(self, v: Node, u: Node) -> list[Node]:
         """The operations that make u of v."""
         after = {v: None}
         for node in Graph([u]).nodes:
@@ -147,7 +143,7 @@ class View:
                 after[node] = None
         return list(after)[1:]
 
-    def _local(self, v: Node, u: Node) -> Any:
+    def local(self, v: Node, u: Node) -> Any:
         """The derivative of u by v, where it is one of each entry alone."""
         mixed = np.random.default_rng(0).uniform(1, 2, v.shape)
         with np.errstate(all="ignore"):
@@ -210,6 +206,12 @@ class View:
                 found += [(user, sum(parts[1:], parts[0]))] if parts else []
         return found
 
+    def has_constant(self, number: float) -> bool:
+        """Whether the forward pass multiplies by a number, or divides by it, that it has computed: no literal."""
+        scales = (u for u in self.look.forward if not u.is_leaf and u.primitive.name in ("multiply", "divide"))
+        given = (x for u in scales for x in u.inputs if isinstance(x, Node) and not x.needs and x.shape == ())
+        return any(self.values[x] in (number, 1 / number) for x in given)
+
     @functools.cached_property
     def constants(self) -> list[Any]:
         """The arrays that are given and not differentiated by: data, targets, masks."""
@@ -230,11 +232,11 @@ class View:
         return list(found.values())
 
 
-def is_piece(node: Node) -> bool:
-    """Whether it is a parameter, or cut out of a vector of all of them."""
-    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "transpose", "identity"):
+def is_piece(node: Node, looked_up: bool = False) -> bool:
+    """Whether it is a parameter, or cut out of a vector of all of them; or `looked_up` in it as in a table."""
+    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "transpose", "swapaxes", "identity"):
         first, *others = node.inputs
-        if others:  # looked up in a table
+        if others and not looked_up:
             return False
         node = first
     return node.is_leaf and node.needs

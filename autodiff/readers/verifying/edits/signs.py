@@ -19,7 +19,8 @@ NUMBERS = (0, 1, 2, 3, 0.5, -0.5, 1.5, -1.5, -1, -2, 1e-5, 1e-8, 1e-7)
 def signs(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
     """The other sign, of all or of a term; a difference the other way round."""
     for node in line.nodes:
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        is_axis = isinstance(line.parents.get(node), ast.keyword)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not is_axis:
             yield Candidate(line.replaced(node, line.of(node.operand)), None if line.is_index(node) else "sign")
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
             left, right = line.of(node.left), line.of(node.right)

@@ -146,7 +146,7 @@ def _indices(line: Line, scope: Scope) -> Iterator[tuple[str, Cause]]:
     for kind in (renamed, indexed, literals, masks):
         for text, cause in kind(line, scope, False):
             if text.startswith(line.of(target.value)) and text != line.text:
-                yield text, cause
+                yield text, "off-by-one-index" if kind is renamed else cause
     parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else [target.slice]
     for part, name in itertools.product(parts, sorted(scope.counters)):
         if not isinstance(part, (ast.Slice, ast.Compare)) and line.of(part) != name:

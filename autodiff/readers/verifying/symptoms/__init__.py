@@ -49,8 +49,10 @@ from .sums import (
     missing_target,
     not_reduced,
     overwritten,
+    part_of_formula,
     penalty_elsewhere,
     penalty_forgotten,
+    penalty_of_another,
     penalty_scale,
     sign_of_a_part,
     target_added,
@@ -70,6 +72,7 @@ SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("regulariser-forgotten",                 penalty_forgotten),     # H = T - c W
     ("regulariser-scale",                     penalty_scale),         # H = T + c W, and T has a penalty
     ("regulariser-on-wrong-parameter",        penalty_elsewhere),     # H = T + c W, and T has none
+    ("regulariser-on-wrong-parameter",        penalty_of_another),    # H = T - c W + c V
     ("missing-activation-derivative",         missing_slope),         # T = H phi'(v)
     ("activation-derivative-twice",           slope_twice),           # H = T phi'(v)
     ("relu-mask-inverted",                    mask_inverted),         # H = da 1[z <= 0]
@@ -84,6 +87,7 @@ SYMPTOMS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("sign",                                  sign_of_a_part),        # H = T with the sign of a term turned
     ("accumulated-twice",                     twice),                 # H = T + one of its terms
     ("overwritten-not-accumulated",           overwritten),           # the same, and the line writes over the others
+    ("wrong-local-derivative",                part_of_formula),       # H = T without a term of a product rule
     ("missing-branch",                        branch_missing),        # H = T without some of its terms
     ("matmul-for-elementwise",                matmul_for_elements),   # H = g @ x for g * x
     ("bias-not-reduced",                      not_reduced),           # T = sum of H
@@ -102,10 +106,12 @@ WHOLE = {
     penalty_forgotten,
     penalty_scale,
     penalty_elsewhere,
+    penalty_of_another,
     sign_of_a_part,
     twice,
     overwritten,
     branch_missing,
+    part_of_formula,
     not_reduced,
     missing_target,
     target_added,
@@ -148,10 +154,11 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
         if all(pair.is_penalty for pair in every):
             return "regulariser-scale"
         return factor_name(factor, trail, every)
+    of_loss = all(_holds(wrong_loss, pair) for pair in every)  # behind it there is no layer
     for cause, equation in SYMPTOMS:
-        if all(_holds(equation, pair) for pair in every):
+        if not (of_loss and cause in OF_LAYERS) and all(_holds(equation, pair) for pair in every):
             return cause
-    if all(_holds(wrong_loss, pair) for pair in every):
+    if of_loss:
         return None
     odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
     of_formula = any(map(wrong_slope, every))  # whose terms are no branches
@@ -176,6 +183,10 @@ def _of_slope(pairs: Sequence[Pair]) -> str | None:
     return next(found, None)
 
 
+OF_LAYERS = (
+    "activation-derivative-at-activation", "output-form-on-preactivation", "activation-derivative-of-wrong-layer",
+    "derivative-of-another-activation",
+)  # fmt: skip
 SPREADS = ("var", "std", "sqrt")  # of which there is one where values are normalised
 SLOPES = (
     "relu-mask-inverted", "activation-derivative-at-activation", "output-form-on-preactivation",

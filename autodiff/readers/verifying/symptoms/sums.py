@@ -88,7 +88,12 @@ def target_added(p: Pair) -> bool:
 def twice(p: Pair) -> bool:
     penalised = _regularised(p)
     weights = penalised[1] if penalised else p.weights
-    return weights is not None and set(weights) == {1.0, 2.0}
+    return weights is not None and set(weights) == {1.0, 2.0} and not _in_pieces(p)
+
+
+def _in_pieces(p: Pair) -> bool:
+    """Whether each entry has but one of the uses, as where a function is made of pieces."""
+    return bool(np.all(sum((part != 0) * 1 for _, part in p.parts) <= 1))
 
 
 def overwritten(p: Pair) -> bool:
@@ -108,10 +113,22 @@ def branch_missing(p: Pair) -> bool:
     return p.weights is not None and set(p.weights) == {0.0, 1.0}
 
 
+def part_of_formula(p: Pair) -> bool:
+    """Without one of the terms of a product that is computed of the value alone, entry by entry: h (1 - h^2)."""
+    if p.node is None or p.true.size < 2 or not branch_missing(p):
+        return False
+    left_out, counted = ({u for (u, _), w in zip(p.parts, p.weights or (), strict=True) if w == own} for own in (0, 1))
+    for end in p.view.of_itself(p.node):
+        made = set(p.view.between(p.node, end))
+        if left_out <= made and made & counted and p.view.local(p.node, end) is not None:
+            return True
+    return False
+
+
 def _regularised(p: Pair) -> tuple[list[float], list[float]] | None:
     """How often a penalty on the parameter itself is counted, and how often everything else."""
     weights, value = p.weights, p.view.values.get(p.node) if p.node is not None else None
-    if weights is None or value is None or value.size < 2 or not p.is_parameter:
+    if weights is None or value is None or value.size < 2 or p.node is None or not is_piece(p.node, looked_up=True):
         return None
     own = [_is_multiple(part, value) for _, part in p.parts]
     penalty = [w for w, mine in zip(weights, own, strict=True) if mine]
@@ -139,6 +156,17 @@ def penalty_elsewhere(p: Pair) -> bool:
     if any(_is_multiple(part, value) and np.any(part[there]) for _, part in p.parts) or _is_penalised_in_parts(p):
         return False  # it is on the right parameter, with another strength
     return bool(np.sum(there) > 1) and ratio(extra[there], value[there]) is not None
+
+
+def penalty_of_another(p: Pair) -> bool:
+    """The penalty is that of another parameter."""
+    value = p.view.values.get(p.node) if p.node is not None else None
+    if value is None or value.size < 2 or not p.is_parameter or np.shape(p.hand) != p.true.shape:
+        return False
+    penalties = [part for _, part in p.parts if _is_multiple(part, value)]
+    rest = p.hand - (p.true - sum(penalties))
+    others = (v for u, v in p.view.values.items() if u is not p.node and is_piece(u) and v.shape == np.shape(rest))
+    return bool(penalties) and any(ratio(rest, other) is not None for other in others if not same(other, value))
 
 
 def _is_penalised_in_parts(p: Pair) -> bool:
