@@ -29,6 +29,7 @@ from .truth import Look
 from .view import is_piece
 
 SHARE = 3  # of the time that a statement has where all take the same
+ALL_AT_ONCE = 2 / 3  # of the time: what mends all that is wrong is looked for first
 AT_ONCE = 50  # targets, until the clock is asked again
 ENTRIES = 1000  # of a gradient that is looked for entry by entry
 
@@ -54,8 +55,9 @@ class Healer:
         self.trail.conventions = self._conventions(telling)
         usual = (self.targets.all, self.targets.of_the_next, self.targets.of_numbers)
         for kinds in (usual, (self.targets.of_other_shapes,)) if len(wrong) > 1 else ():
-            half = (time.thread_time() + self.trail.deadline) / 2
-            found = self._search(self.trail.relevant(wrong, to_all=True), kinds, attested, wrong, [wrong], half)
+            now = time.thread_time()
+            until = now + ALL_AT_ONCE * (self.trail.deadline - now)
+            found = self._search(self.trail.relevant(wrong, to_all=True), kinds, attested, wrong, [wrong], until)
             if any(len(healing.mended) == len(wrong) for healing in found):
                 return found
         found = self._search(relevant, usual, attested, wrong, [[name] for name in wrong], self.trail.deadline)
@@ -80,10 +82,12 @@ class Healer:
             now = time.thread_time()
             until = min(now + SHARE * (deadline - now) / (len(relevant) - i), deadline)
             targets = itertools.chain.from_iterable(kind(statement) for kind in kinds)
+            last, places = list[Record](), tuple[Place, ...]()
             for j, (records, target) in enumerate(targets):
                 if j % AT_ONCE == 0 and time.thread_time() > until:
                     break
-                places = tuple(record.place for record in records)
+                if records is not last:
+                    last, places = records, tuple(record.place for record in records)
                 for factor in attested if target.kind not in ("value", "local") else (1.0,):
                     if not self._may_mend(target, places, factor):
                         continue
@@ -139,7 +143,7 @@ class Healer:
         answer = self.response.of(places)
         if answer is None:
             return True
-        if target.flat.size != answer.slopes.shape[1]:  # of another shape, which no array that is written to can take
+        if target.flat.size != answer.own.size:  # of another shape, which no array that is written to can take
             return all(occurrence > 0 for _, occurrence, _ in places)
         return answer.may_mend(factor * target.flat, target.kind in ("adjoint", "row"))
 

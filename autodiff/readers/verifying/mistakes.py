@@ -27,7 +27,7 @@ from .truth import Look, number
 
 P = ParamSpec("P")
 T = TypeVar("T")
-BUDGET = 5.0  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
+BUDGET = 6.0  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
 LARGE = 10_000  # weights, of which a run takes long: half of that
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
 SMALL = 8  # words and signs that an edit changes

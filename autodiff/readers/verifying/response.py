@@ -57,26 +57,10 @@ class Response:
     def of(self, places: tuple[Any, ...]) -> Answer | None:
         """How the gradients answer to the values at some places; None where that is not known."""
         if places not in self._answers:
-            self._answers[places] = self._of(places)
+            nodes = [self.nodes[place] for place in places if place in self.nodes]
+            known = len({node for node in nodes if node.needs}) == len(places) and None not in self.mixtures
+            self._answers[places] = Answer(self, nodes) if known else None
         return self._answers[places]
-
-    def _of(self, places: tuple[Any, ...]) -> Answer | None:
-        nodes = [self.nodes[place] for place in places if place in self.nodes]
-        targets = {node for node in nodes if node.needs}
-        if len(targets) < len(places):
-            return None
-        own = flat(self.values.get(node, np.zeros(node.shape)) for node in nodes)
-        slopes = np.zeros((len(self.mixtures), own.size))
-        rest, true = np.zeros(len(self.mixtures)), np.zeros(len(self.mixtures))
-        for i, mixture in enumerate(self.mixtures):
-            if mixture is None:
-                return None
-            if mixture.node is not None:
-                found: Any = pull(mixture.node, np.float64(1), targets, within=True)
-                slopes[i] = flat(found.get(node, np.zeros(node.shape)) for node in nodes)
-            rest[i], true[i] = mixture.value - slopes[i] @ own, mixture.true
-        slack = np.array([mixture.slack for mixture in self.mixtures if mixture is not None])
-        return Answer(slopes, rest, true, slack, self.wrong)
 
     @functools.cached_property
     def values(self) -> dict[Node, Any]:
@@ -118,29 +102,51 @@ def _together(a: _Mixture | None, b: _Mixture | None) -> _Mixture | None:
     return _Mixture(node, a.value + b.value, a.true + b.true, a.slack + b.slack)
 
 
-@dataclass(frozen=True, eq=False)
 class Answer:
-    """How the mixtures answer to the values of a step: `slopes @ values` is what these add."""
+    """How the mixtures answer to the values of a step; each is asked when it is needed."""
 
-    slopes: Any
-    rest: Any  # what they are without the step
-    true: Any  # what they should be
-    slack: Any  # how far rounding moves them
-    wrong: int  # so many groups are to be mended
+    def __init__(self, response: Response, nodes: Sequence[Node]) -> None:
+        self.response: Response = response
+        self.nodes: Sequence[Node] = nodes
+        self.own: Any = flat(response.values.get(node, np.zeros(node.shape)) for node in nodes)
+        self._rows: dict[int, tuple[Any, float]] = {}
 
     def may_mend(self, values: Any, scaled: bool) -> bool:
         """Whether with other values a wrong group is right, and nothing is broken; `scaled`: or a multiple of them."""
-        added = self.slopes @ values
-        if self._mends(added):
-            return True
-        answering = np.flatnonzero(added[: MIXTURES * self.wrong])
-        if not scaled or not answering.size:
-            return False
-        first = answering[0]  # tells the factor
-        return self._mends(added * ((self.true[first] - self.rest[first]) / added[first]))
+        groups = range(len(self.response.groups))
+        for group in groups[: self.response.wrong]:
+            new = values * self._factor(group, values) if scaled else values
+            if all(self._is_right(one, new) for one in (group, *groups[self.response.wrong :])):
+                return True
+        return False
 
-    def _mends(self, added: Any) -> bool:
-        off = np.abs(self.rest + added - self.true)
-        right = off <= CLOSE * (np.abs(self.rest) + np.abs(added) + np.abs(self.true)) + self.slack
-        groups = right.reshape(-1, MIXTURES).all(axis=1)
-        return bool(groups[: self.wrong].any() and groups[self.wrong :].all())
+    def _factor(self, group: int, values: Any) -> float:
+        """The multiple of the values with which the first mixture of a group is right, if one is."""
+        slopes, rest = self._row(MIXTURES * group)
+        added = float(slopes @ values)
+        return (self._mixture(MIXTURES * group).true - rest) / added if added else 1.0
+
+    def _is_right(self, group: int, values: Any) -> bool:
+        """Whether the mixtures of a group are what they should be."""
+        for i in range(MIXTURES * group, MIXTURES * (group + 1)):
+            (slopes, rest), mixture = self._row(i), self._mixture(i)
+            added = float(slopes @ values)
+            sizes = abs(rest) + abs(added) + abs(mixture.true)
+            if not abs(rest + added - mixture.true) <= CLOSE * sizes + mixture.slack:
+                return False
+        return True
+
+    def _row(self, i: int) -> tuple[Any, float]:
+        """What a mixture adds for each entry of the values, and what it is without them."""
+        if i not in self._rows:
+            mixture, found = self._mixture(i), dict[Node, Any]()
+            if mixture.node is not None:
+                found = dict[Any, Any](pull(mixture.node, np.float64(1), set(self.nodes), within=True))
+            slopes = flat(found.get(node, np.zeros(node.shape)) for node in self.nodes)
+            self._rows[i] = slopes, mixture.value - float(slopes @ self.own)
+        return self._rows[i]
+
+    def _mixture(self, i: int) -> _Mixture:
+        mixture = self.response.mixtures[i]
+        assert mixture is not None
+        return mixture

@@ -98,8 +98,9 @@ class Targets:
             shapes = tuple(np.shape(r.value) for r in records)
             for kind in (self._adjoints, self._rows, self._piled):
                 yield from ((records, target) for target in self._remembered(kind, shapes))
-            for target in self._remembered(self._adjoints, shapes[:-1]) if len(records) > 1 else ():
-                yield records[:-1], target
+            but_one = records[:-1]
+            for target in self._remembered(self._adjoints, shapes[:-1]) if but_one else ():
+                yield but_one, target
 
     def _remembered(self, kind: Callable[[Any], Iterator[Target]], shapes: tuple[Any, ...]) -> Iterable[Target]:
         """The targets of some shapes, which are the same for all statements."""
@@ -352,8 +353,11 @@ class _Remembered:
 def _once(targets: Iterable[tuple[list[Record], Target]]) -> Iterator[tuple[list[Record], Target]]:
     """Each target but those of the same values for the same runs."""
     seen: set[tuple[tuple[Place, ...], bytes]] = set()
+    last, places = list[Record](), tuple[Place, ...]()
     for records, target in targets:
-        key = tuple(r.place for r in records), target.key
+        if records is not last:
+            last, places = records, tuple(record.place for record in records)
+        key = places, target.key
         if key not in seen:
             seen.add(key)
             yield records, target
