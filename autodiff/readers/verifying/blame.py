@@ -16,7 +16,7 @@ from ...graph import Node
 from .compare import same, telling_factor
 from .locate import Trail
 from .targets import Healing
-from .view import is_piece
+from .truth import is_piece
 
 
 def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:

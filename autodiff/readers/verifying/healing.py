@@ -25,8 +25,7 @@ from .problem import Problem
 from .program import Record
 from .response import Response
 from .targets import Healing, Place, Target, Targets, Values
-from .truth import Look
-from .view import is_piece
+from .truth import Look, is_piece
 
 SHARE = 3  # of the time that a statement has where all take the same
 ALL_AT_ONCE = 2 / 3  # of the time: what mends all that is wrong is looked for first

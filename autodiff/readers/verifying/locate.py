@@ -28,8 +28,8 @@ from .instrument import Statement
 from .problem import Problem
 from .program import Record
 from .targets import Healing, Place, Targets, Values
-from .truth import Look, compared, source
-from .view import Applied, View, is_piece
+from .truth import Look, compared, is_piece, source
+from .view import Applied, View
 
 ACTIVATION = 6  # operations that one may be written in
 

@@ -261,7 +261,8 @@ class Targets:
         """What comes to a value from one of its several uses, or from all others: what a loop carries on."""
         if len(shapes) == 1:
             for (node, _), values in self.uses.parts.items():
-                yield from (Target(turned, (node,), "use") for v in values for turned in _oriented([v], shapes))
+                parts = itertools.chain.from_iterable(_oriented([value], shapes) for value in values.values())
+                yield from (Target(part, (node,), "use") for part in parts)
             return
         for group in self.uses.groups:
             for chosen in alignments(group, len(shapes)):

@@ -160,8 +160,32 @@ def _traced(problem: Problem, point: Point, plain: Outcome) -> Look:
             raise GradientError("it is another one in each run; give its random numbers a seed")
         raise GradientError("it is another one when it is computed on Tensors")
     look = Look(point, plain, traced, dict(plain.gradients), {})
+    _unite_pieces(look.output)
     look.true = _recorded(look)
     return look
+
+
+def _unite_pieces(output: Node) -> None:
+    """What is cut out of a parameter in two places is one value: `W1, b1 = split(theta)` in each of two functions."""
+    first: dict[Any, Node] = {}
+    same: dict[Node, Node] = {}
+    for node in Graph([output], carrying=True).nodes:
+        if any(x in same for x in node.inputs if isinstance(x, Node)):
+            node.inputs = tuple(same.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
+        if not node.is_leaf and is_piece(node):
+            one = first.setdefault((node.primitive, node.inputs, repr(node.keywords)), node)
+            if one is not node:
+                same[node] = one
+
+
+def is_piece(node: Node, looked_up: bool = False) -> bool:
+    """Whether it is a parameter, or cut out of a vector of all of them; or `looked_up` in it as in a table."""
+    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "transpose", "swapaxes", "identity"):
+        first, *others = node.inputs
+        if others and not looked_up:
+            return False
+        node = first
+    return node.is_leaf and node.needs
 
 
 def all_finite(values: Iterable[Any]) -> bool:

@@ -68,14 +68,15 @@ class Uses:
         return found
 
     @functools.cached_property
-    def parts(self) -> dict[tuple[Node, Node], list[Any]]:
+    def parts(self) -> dict[tuple[Node, Node], dict[str, Any]]:
         """The same for each use: what comes from it, and what comes from the others where they are several."""
         count = Counter(node for node, _ in self.each)
         adjoints = self.look.adjoints
-        return {
-            key: [value, adjoints[key[0]] - value] if count[key[0]] > 2 and key[0] in adjoints else [value]
-            for key, value in self.each.items()
-        }
+        found: dict[tuple[Node, Node], dict[str, Any]] = {}
+        for key, value in self.each.items():
+            others = {"others": adjoints[key[0]] - value} if count[key[0]] > 2 and key[0] in adjoints else {}
+            found[key] = {"own": value, **others, **dict(_once_for_all(value))}
+        return found
 
     @functools.cached_property
     def groups(self) -> list[list[Part]]:
@@ -89,8 +90,8 @@ class Uses:
             if user in self.places:
                 operand = next(i for i, x in enumerate(user.inputs) if x is node)
                 here = self.places[user]
-                for place, (i, value) in itertools.product(dict.fromkeys((here, here[-2:])), enumerate(values)):
-                    found[place, operand, i].append(Part(user.index, node, value))
+                for place, (kind, value) in itertools.product(dict.fromkeys((here, here[-2:])), values.items()):
+                    found[place, operand, kind].append(Part(user.index, node, value))
         yield from (sorted(group, key=lambda part: part.order) for group in found.values())
 
     def _of_functions(self) -> Iterator[list[Part]]:
@@ -124,3 +125,12 @@ class Uses:
                 last = nodes[-1]
                 yield [*directs, Part(last.index, last, self.look.adjoints[last])]
                 yield carried
+
+
+def _once_for_all(value: Any) -> Iterator[tuple[str, Any]]:
+    """What is the same all along an axis, as the derivative of a mean is: once, as a line of a derivation has it."""
+    for axis in range(value.ndim):
+        once = value.take([0], axis)
+        if value.shape[axis] > 1 and np.any(once) and np.array_equal(np.broadcast_to(once, value.shape), value):
+            yield f"along {axis}", once
+            yield f"without {axis}", once.squeeze(axis)

@@ -18,7 +18,7 @@ from ...transforms import gradients
 from .activations import ACTIVATIONS, SMOOTH, Activation
 from .compare import same
 from .program import node_places
-from .truth import Look, rounding
+from .truth import Look, is_piece, rounding
 
 DEPTH = 8  # operations that an activation may be written in
 STARTS = ("add", "subtract", "matmul", "dot", "einsum", "identity", "multiply", "getitem")  # what activations are of
@@ -230,16 +230,6 @@ class View:
         for array in (*values[-MOST:], *adjoints[:MOST]):
             found.setdefault(repr(array.shape).encode() + array.tobytes(), array)
         return list(found.values())
-
-
-def is_piece(node: Node, looked_up: bool = False) -> bool:
-    """Whether it is a parameter, or cut out of a vector of all of them; or `looked_up` in it as in a table."""
-    while not node.is_leaf and node.primitive.name in ("getitem", "reshape", "transpose", "swapaxes", "identity"):
-        first, *others = node.inputs
-        if others and not looked_up:
-            return False
-        node = first
-    return node.is_leaf and node.needs
 
 
 def _is_of_one(node: Node) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ....graph import Node
 from ..compare import ratio, same
-from ..view import Applied, View, is_piece
+from ..truth import is_piece
+from ..view import Applied, View
 
 FEW = 6  # uses of a value of which some are chosen
 PRODUCTS = ("matmul", "dot", "multiply", "inner", "outer", "einsum")

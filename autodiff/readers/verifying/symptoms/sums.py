@@ -9,8 +9,8 @@ import numpy as np
 
 from ....graph import Node
 from ..compare import EXACT, ratio, same
-from ..truth import largest
-from ..view import Applied, is_piece
+from ..truth import is_piece, largest
+from ..view import Applied
 from .factors import left_out
 from .pair import Pair, products
 
