@@ -33,10 +33,18 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     kept = [h for h in kept if not _is_part(trail, h, kept) and not _is_given(trail, h, kept)]
     kept = [h for h in kept if not _cleared(trail, h, kept)]
     kept = [h for h in kept if not _follows(trail, h, kept)]
-    kept.sort(
-        key=lambda h: (h.penalty, not _fits_name(trail, h.statement, h.target.nodes[0]), h.order, h.factor != 1.0)
-    )
-    return kept + [h for h in best if h not in kept]
+    first = {h.statement: h.order for h in sorted(kept, key=lambda h: -h.order)}
+
+    def rank(h: Healing) -> tuple[Any, ...]:
+        fits = _fits_name(trail, h.statement, h.target.nodes[0])
+        return h.penalty, not fits, first[h.statement], h.factor != 1.0, _changed(trail, h)
+
+    return sorted(kept, key=rank) + [h for h in best if h not in kept]
+
+
+def _changed(trail: Trail, healing: Healing) -> int:
+    """How many of its values a healing changes: they may be dealt out to the runs of a loop in several ways."""
+    return sum(not same(trail.hand(place), value) for place, value in healing.values.items())
 
 
 def _is_innocent(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
@@ -72,7 +80,8 @@ def _makes(trail: Trail, healing: Healing, right: Sequence[Healing]) -> bool:
 
 def _is_renamed(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool:
     """Whether a later step only gives another name to what is right at first: there something was forgotten."""
-    if not trail.meanings_of(trail.steps[healing.statement][0], counted=True):
+    record = trail.look.plain.run.records[trail.position[next(iter(healing.values))]]
+    if not trail.meanings_of(record, counted=True):
         return False
     statements = trail.problem.program.statements
     names = (h.statement for h in later if isinstance(statements[h.statement].expression, ast.Name))
@@ -84,7 +93,8 @@ def _is_addend(trail: Trail, healing: Healing, later: Sequence[Healing]) -> bool
     own, right = [record.value for record in trail.steps[healing.statement]], {1.0, *trail.conventions}
     parts = (node for (node, _), part in trail.targets.uses.each.items() if telling_factor(own, [part]) in right)
     wholes = [trail.look.adjoints[node] for node in parts if node in trail.look.adjoints]
-    return any(telling_factor(list(h.values.values()), [whole]) is not None for h in later for whole in wholes)
+    adding = [h for h in later if not trail.goes_through(h.statement)]
+    return any(telling_factor(list(h.values.values()), [whole]) is not None for h in adding for whole in wholes)
 
 
 def _is_part(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
@@ -124,7 +134,8 @@ def _cleared(trail: Trail, healing: Healing, others: Sequence[Healing]) -> bool:
     for other in others:
         if trail.repeats(healing.statement):
             return False
-        if other.order > healing.order and other.statement != healing.statement and _same_wish(healing, other):
+        later = other.order > healing.order and other.statement != healing.statement
+        if later and not trail.goes_through(other.statement) and _same_wish(healing, other):
             values = trail.held_when(other.values)
             for records, target in trail.targets.all(healing.statement):
                 wanted = any(telling_factor(target.values, wish.values) is not None for wish in wishes)

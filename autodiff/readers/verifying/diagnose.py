@@ -12,7 +12,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .edits import Edit, after, around, candidates, instead, of_expression, rewritten, synthesized, unshared, written
+from .edits import (
+    Edit,
+    after,
+    around,
+    candidates,
+    exchanged,
+    instead,
+    of_expression,
+    rewritten,
+    synthesized,
+    unshared,
+    written,
+)
 from .edits.line import Line, called, tight
 from .edits.names import swapped
 from .edits.products import reductions
@@ -246,13 +258,17 @@ class Doctor:
         return None
 
     def exchanging(self, statement: Statement) -> Edit | None:
-        """A `return` with two of its values the other way round."""
+        """A `return` with two of its values the other way round, or else what is returned, or given names."""
         line = Line(statement.source.removeprefix("return"))
-        for text, cause in swapped(line, Scope({}), True):
-            edit = Edit(statement, f"return{text}", statement.replaced(f"return{text}"), cause)
-            if self.mended(self.problem.parameters, [edit.patch]) == self.all:
-                return edit
-        return None
+        texts = (f"return{text}" for text, _ in swapped(line, Scope({}), True))
+        edits = (Edit(statement, text, statement.replaced(text)) for text in texts)
+        several = [s for s in self.problem.program.statements if s.number != statement.number and "," in s.source]
+        others = (edit for other in several for edit in exchanged(other))
+        mends = (e for e in self._in_time(itertools.chain(edits, others)) if self._mends_all(e))
+        return next(mends, None)
+
+    def _mends_all(self, edit: Edit) -> bool:
+        return self.mended(self.problem.parameters, [edit.patch]) == self.all
 
     def fitting(self, statement: Statement) -> Edit | None:
         """A statement of the loss in which rows and columns go together."""

@@ -86,7 +86,7 @@ class Trail:
         within: dict[tuple[Any, ...], list[Node]] = defaultdict(list)  # for each item of a list that one line makes
         for place, nodes in groups.items():
             again[place[-2:]] += nodes
-            if place[0] != "end" and self._makes_a_list(place[-2]) and not is_piece(nodes[0]):
+            if place[0] != "end" and self.goes_through(place[-2]) and not is_piece(nodes[0]):
                 within[(*place[:-1], place[-1][0])] += nodes
         self.places: dict[Node, Any] = {node: place for place, nodes in groups.items() for node in nodes}
         wider = (nodes for nodes in again.values() if any(self.places[x] != self.places[nodes[0]] for x in nodes))
@@ -96,8 +96,8 @@ class Trail:
         groups.update((key, list(nodes)) for key, nodes in self._named_at_once() if nodes not in known)
         return groups
 
-    def _makes_a_list(self, number: int) -> bool:
-        """Whether a statement goes through something by itself."""
+    def goes_through(self, number: int) -> bool:
+        """Whether a statement goes through something by itself: it makes a list."""
         expression = self.problem.program.statements[number].expression if number >= 0 else None
         return expression is not None and any(isinstance(x, ast.comprehension) for x in ast.walk(expression))
 

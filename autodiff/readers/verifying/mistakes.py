@@ -14,6 +14,7 @@ import numpy as np
 
 from .blame import first_wrong
 from .diagnose import Diagnosis, Doctor
+from .edits import Edit
 from .findings import Mistake, Step
 from .healing import Healer
 from .instrument import Patch, Statement
@@ -90,7 +91,9 @@ class Search:
             if statement is not None and known and all(agrees(look, a, look.hand[b]) for look, a, b in ways):
                 edit = self._doctor().exchanging(statement)
                 meaning = f"the gradients of {pair[0]} and {pair[1]} the other way round"
-                return [Mistake("return", statement, meaning, fix=edit.text if edit else None, wrong=pair)]
+                statement = edit.statement if edit else statement
+                name = "return" if statement.kind == "return" or edit is None else _first_renamed(edit)
+                return [Mistake(name, statement, meaning, fix=edit.text if edit else None, wrong=pair)]
         return []
 
     def _of_softmax(self, mistake: Mistake) -> Mistake:
@@ -272,6 +275,13 @@ def _is_small(diagnosis: Diagnosis) -> bool:
     """Whether the line that mends it is nearly what the user wrote."""
     edit = diagnosis.edit
     return edit is not None and change(edit.statement.source, edit.text)[0] <= SMALL
+
+
+def _first_renamed(edit: Edit) -> str:
+    """The first of the names that a statement gives and an edit gives to something else."""
+    new = [name.strip() for name in edit.text.partition("=")[0].split(",")]
+    given = zip(edit.statement.names, new, strict=False)
+    return next((name for name, other in given if name != other), edit.statement.name)
 
 
 def _wrong_anywhere(looks: Sequence[Look]) -> tuple[str, ...]:

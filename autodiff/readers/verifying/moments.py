@@ -275,7 +275,12 @@ ADDING = ("+=", "-=")
 
 
 def _in_shape_of(value: Any, *arrays: Any) -> list[Any]:
-    """Arrays that have the entries of a value in another shape, in its own."""
+    """Arrays that have the entries of a value in another shape, in its own: of what was broadcast the largest."""
+    wide = arrays[0].shape
+    narrow = (1,) * (len(wide) - np.ndim(value)) + np.shape(value)
+    for axis in (i for i, (n, m) in enumerate(zip(wide, narrow, strict=True)) if n > 1 == m):
+        where = np.argmax(np.abs(arrays[0]), axis, keepdims=True)
+        arrays = tuple(np.take_along_axis(array, where, axis) for array in arrays)
     turned = np.shape(arrays[0]) == np.shape(value)[::-1] != np.shape(value)
     return [np.reshape(array.T if turned else array, np.shape(value)) for array in arrays]
 

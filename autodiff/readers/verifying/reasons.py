@@ -55,8 +55,10 @@ def reasoned(
     cause = cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
     cause = cause or (_by_terms(bench.own, proven[0].expression, scope, _is_tail(trail, healing)) if proven else None)
     cause = cause or presumed(trail, healing, looks)
-    if cause in ("factor-2", "factor-half") and trail.view.has_constant(2.0 if cause == "factor-2" else 0.5):
-        cause = "factor-const"  # 2 is what the forward pass divides by, the root of a size
+    if cause in ("factor-2", "factor-half"):
+        is_root = trail.view.has_constant(2.0 if cause == "factor-2" else 0.5)  # of a size, in the forward pass
+        now_and_then = any(bench.alike(bench.computed[place], true) for place, true in bench.wanted.items())
+        cause = "factor-const" if is_root or now_and_then else cause
     itself = not proven or proven[0].statement is bench.statement
     local = cause == "wrong-local-derivative"
     of_loss = local or (cause == "wrong-tensor-in-delta" and _speaks_of_targets(trail, healing, bench, scope))

@@ -17,12 +17,12 @@ from .products import multiplied, products, reductions, transposed
 from .sharing import unshared
 from .signs import counts, exponents, factors, literals, signs
 from .slopes import slopes
-from .statements import after, around, instead, rewritten
+from .statements import after, around, exchanged, instead, rewritten
 from .synthesis import synthesized
 from .terms import buffers, functions, masks, summed, terms, wrapped
 
 __all__ = [
-    "KINDS", "Candidate", "Edit", "after", "around", "candidates", "instead", "of_expression", "rewritten",
+    "KINDS", "Candidate", "Edit", "after", "around", "candidates", "exchanged", "instead", "of_expression", "rewritten",
     "synthesized", "unshared", "written",
 ]  # fmt: skip
 

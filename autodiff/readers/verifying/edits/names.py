@@ -97,7 +97,8 @@ def _rename_cause(line: Line, node: Any, new: str, value: Any, other: Any, scope
             return "updated-weights"
     mine, wanted = scope.delta_of(value), scope.delta_of(other)
     if not final and mine is not None and wanted is not None:
-        return "skipped-layer" if mine > wanted else "wrong-tensor-in-delta"
+        scaled = any(np.ndim(p) < 2 and _is_times(value, p, other) for p in scope.parameters.values())
+        return "missing-weight-factor" if scaled else "skipped-layer" if mine > wanted else "wrong-tensor-in-delta"
     delta = wanted is not None or re.match(r"(d[A-Z_]|d[a-z]{0,3}\d*$|delta|grad|g_|err)", new.split(".")[-1])
     if not final:
         return "wrong-tensor-in-delta"
@@ -129,6 +130,14 @@ def _is_penalty(line: Line, node: Any, scope: Scope) -> bool:
 def _is_activation(value: Any, scope: Scope) -> bool:
     applied = [x for x in scope.applied if x.is_slope_only]
     return any(same(value, x.z_value) or (x.a and same(value, scope.floats[x.a])) for x in applied)
+
+
+def _is_times(a: Any, weights: Any, b: Any) -> bool:
+    """Whether one is the other times weights, entry by entry."""
+    try:
+        return same(np.asarray(a) * weights, b)
+    except ValueError:
+        return False
 
 
 def _near(a: Any, b: Any) -> bool:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..instrument import Patch, Source, Statement
 from ..scope import Scope
-from .edit import Edit
+from .edit import Edit, of_expression
 from .line import Cause, Line, evaluated, parsed, product, tight
-from .names import indexed, renamed
+from .names import indexed, renamed, swapped
 from .signs import factors, literals, signs
 from .terms import masks, terms
 
@@ -46,7 +46,7 @@ def rewritten(statement: Statement, scope: Scope) -> Iterator[Edit]:
     if is_scatter(statement):
         yield from _scattered(statement, scope)
     if not _is_single(statement):
-        yield from _exchanged(statement)
+        yield from _renamed_parts(statement)
         return
     name, operator = statement.names[0], statement.kind
     held = evaluated(name, scope)
@@ -93,7 +93,16 @@ def _scattered(statement: Statement, scope: Scope) -> Iterator[Edit]:
                 yield _of_statement(statement, f"{statement.source}; {twin}", "missing-branch")
 
 
-def _exchanged(statement: Statement) -> Iterator[Edit]:
+def exchanged(statement: Statement) -> Iterator[Edit]:
+    """Two of the values of a tuple or a dict, in each other's places, or two of the names that they are given."""
+    line = Line(statement.text)
+    structures = ast.Tuple, ast.List, ast.Dict
+    for text, _ in swapped(line, Scope({}), True) if isinstance(line.tree, structures) else ():
+        yield of_expression(statement, text, None)
+    yield from _renamed_parts(statement)
+
+
+def _renamed_parts(statement: Statement) -> Iterator[Edit]:
     """Two of the names that a tuple is given, in each other's places."""
     left, equals, right = statement.source.partition("=")
     names = [name.strip() for name in left.split(",")]

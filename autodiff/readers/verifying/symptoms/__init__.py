@@ -162,7 +162,9 @@ def _symptom(trail: Trail, healing: Healing, looks: Sequence[Look]) -> str | Non
         return None
     odd = {frozenset(w for w in pair.weights or () if w != 1.0) for pair in every}
     of_formula = any(map(wrong_slope, every))  # whose terms are no branches
-    if len(odd) == 1 and len(only := list(odd.pop())) == 1 and only[0] and not of_formula:  # some terms have a factor
+    of_runs = any(len({p.view.places.get(user) for user, _ in p.parts}) == 1 < len(p.parts) for p in every)
+    plain = not of_formula and not of_runs
+    if plain and len(odd) == 1 and len(only := list(odd.pop())) == 1 and only[0]:  # some terms have a factor
         return factor_name(only[0], trail, every)
     return None
 
