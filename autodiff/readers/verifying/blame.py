@@ -28,16 +28,16 @@ def first_wrong(trail: Trail, healings: Sequence[Healing]) -> list[Healing]:
     best = [h for h in best if h.penalty == min(h.penalty for h in best) or h.penalty == 2]
     right = [h for h in best if _is_innocent(trail, h, best)]
     innocent = {h.statement for h in best if h in right or _makes(trail, h, right)}
-    named = innocent | {h.statement for h in best if _says_what_it_is(trail, h.statement)}
+    named = innocent | {h.statement for h in best if says_what_it_is(trail, h.statement)}
     kept = [h for h in best if h.statement not in named] or [h for h in best if h.statement not in innocent] or best
     kept = [h for h in kept if not _is_part(trail, h, kept) and not _is_given(trail, h, kept)]
     kept = [h for h in kept if not _cleared(trail, h, kept)]
     kept = [h for h in kept if not _follows(trail, h, kept)]
-    first = {h.statement: h.order for h in sorted(kept, key=lambda h: -h.order)}
+    first = {frozenset(h.values): h.order for h in sorted(kept, key=lambda h: -h.order)}
 
     def rank(h: Healing) -> tuple[Any, ...]:
         fits = _fits_name(trail, h.statement, h.target.nodes[0])
-        return h.penalty, not fits, first[h.statement], h.factor != 1.0, _changed(trail, h)
+        return h.penalty, not fits, first[frozenset(h.values)], h.factor != 1.0, _changed(trail, h)
 
     return sorted(kept, key=rank) + [h for h in best if h not in kept]
 
@@ -174,7 +174,7 @@ def _turned_right(trail: Trail, statement: int) -> bool:
     return False
 
 
-def _says_what_it_is(trail: Trail, statement: int) -> bool:
+def says_what_it_is(trail: Trail, statement: int) -> bool:
     """Whether a step is exactly the derivative that its name promises."""
     return any(_fits_name(trail, statement, node) for node in trail.exact(statement))
 

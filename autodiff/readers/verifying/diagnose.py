@@ -25,7 +25,7 @@ from .edits import (
     unshared,
     written,
 )
-from .edits.line import Line, called, tight
+from .edits.line import Line, called, has_word, tight
 from .edits.names import swapped
 from .edits.products import reductions
 from .edits.terms import buffers
@@ -127,6 +127,21 @@ class Doctor:
             return None
         proven, cause = reasoned(trail, healing, self.looks, bench, reach(trail, healing, bench), edits)
         return Diagnosis(healing, proven, cause, healing.mended, True)
+
+    def where_used(self, edit: Edit) -> Edit | None:
+        """The same edit of a value that is right, in the only line that uses it."""
+        own, found = edit.statement, list[Edit]()
+        beside = [s for s in self.problem.program.statements if s.origin is own.origin and s.number > own.number]
+        users = [s for s in beside if has_word(own.name, s.text)]
+        alone = len({s.at for s in users}) == 1 and users[0].kind != "return"
+        if edit.expression is None or own.text not in edit.expression or not alone:
+            return None
+        line = Line(users[0].text)
+        for node in line.nodes:
+            if isinstance(node, ast.Name) and node.id == own.name:
+                new = line.replaced(node, edit.expression.replace(own.text, own.name))
+                found.append(of_expression(users[0], new, edit.why))
+        return next(filter(self._mends_all, found), None)
 
     def of_loss(self) -> Edit | None:
         """A term of the loss with another factor, with which all is right."""
@@ -238,7 +253,8 @@ class Doctor:
                 edits, count = self._proven(healing, kinds(bench, reach(trail, healing, bench)), ())
                 found += [(healing, edit) for edit in edits if count == self.all]
             if found:
-                healing, edit = min(found, key=lambda one: change(one[1].statement.source, one[1].text))
+                itself = kinds == self._written_otherwise
+                healing, edit = min(found, key=lambda one: itself and change(one[1].statement.source, one[1].text))
                 return Diagnosis(healing, [edit], edit.cause, healing.mended, True)
         return None
 

@@ -247,7 +247,15 @@ class Instrument(Calls):
                 node.value = self._hooked(node, node.value, "=", target.elts)
         else:
             node.value = self._hooked(node, node.value, "=", [target])
-        return [node, *(self._based(node, target.value) if isinstance(target, ast.Subscript) else ())]
+        shared = [self._apart(node, other) for other in node.targets[1:] if isinstance(other, ast.Name)]
+        return [node, *shared, *(self._based(node, target.value) if isinstance(target, ast.Subscript) else ())]
+
+    def _apart(self, node: ast.stmt, name: ast.Name) -> ast.stmt:
+        """After `a = b = zeros`: a chance to give b an array of its own."""
+        own = ast.Assign(
+            [ast.Name(name.id, ast.Store())], ast.Call(_hook("alone"), [ast.Name(name.id, ast.Load())], [])
+        )
+        return ast.copy_location(own, node)
 
     def _based(self, node: ast.stmt, written: ast.expr) -> list[ast.stmt]:
         """After a part of an array was written: a look at all of it."""

@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from .blame import first_wrong
+from .blame import first_wrong, says_what_it_is
 from .diagnose import Diagnosis, Doctor
 from .edits import Edit
 from .findings import Mistake, Step
@@ -237,6 +237,10 @@ class Search:
         fix = diagnosis.edit.text if diagnosis.edit else None
         meaning = trail.meaning(diagnosis.healing)
         mended = tuple(sorted(diagnosis.healing.mended))
+        right = diagnosis.edit is not None and diagnosis.complete and says_what_it_is(trail, statement.number)
+        used = self._doctor().where_used(diagnosis.edit) if right and diagnosis.edit else None
+        if used is not None:
+            return Mistake(used.statement.names[0], used.statement, "", diagnosis.cause, "", used.text, wrong=mended)
         name = trail.called(record)
         if fix and statement.names[0] == name and name.endswith("]") and not fix.lstrip("# ").startswith(name):
             name = name.split("[")[0]  # it is written to the wrong part

@@ -187,7 +187,11 @@ class Run:
 
     def looks(self, number: int) -> bool:
         """Whether a value, that an augmented assignment leaves or any other, is to be seen or changed."""
-        return self.recording or bool(self.heal) or bool(self.noise)
+        return self.recording or self.copies or bool(self.heal) or bool(self.noise)
+
+    def alone(self, value: Any) -> Any:
+        """An array to which nothing else writes, where aliases are cut."""
+        return value.copy() if self.copies and isinstance(value, np.ndarray) else value
 
     def after(self, number: int, value: Any) -> Any:
         """See the value that an augmented assignment leaves."""

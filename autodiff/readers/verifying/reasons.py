@@ -20,7 +20,7 @@ import numpy as np
 from ...graph import Node
 from .compare import ratio, same
 from .edits import Edit
-from .edits.line import Line, evaluated
+from .edits.line import Line, evaluated, has_word
 from .locate import Trail
 from .moments import Bench
 from .problem import Problem
@@ -47,8 +47,10 @@ def reasoned(
         cause = nearest if nearest is not None else "factor-2"
     if cause == "overwritten-not-accumulated" and proven and all(edit.cause != cause for edit in proven):
         cause = "missing-branch"  # to add to what was there does not mend it
-    if cause == "ddof" and proven and not any(map(_counts, (proven[0].text, bench.statement.source))):
+    if cause == "ddof" and proven and not any(map(_counts, (proven[0].text, proven[0].statement.source))):
         cause = "factor-const"
+    if cause == "missing-branch" and proven and _adds_to_itself(proven[0]):
+        cause = "overwritten-not-accumulated"
     if cause == "factor-const" and agreed in SIZES:
         cause = agreed  # the line that mends it knows which constant
     cause = cause or ("accidental-broadcast" if broadcasts(trail, healing) else None)
@@ -67,6 +69,12 @@ def reasoned(
     return proven, cause
 
 
+def _adds_to_itself(edit: Edit) -> bool:
+    """Whether a line that wrote over a name adds to what that was."""
+    own = edit.statement
+    return own.kind == "=" and not has_word(own.name, own.text) and has_word(own.name, edit.expression or "")
+
+
 def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
     """Whether a line behind which there is only the loss computes with what that compares with."""
     words = scope.words(bench.statement.text) & set(scope.arrays)
@@ -75,7 +83,10 @@ def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scop
 
 def _starts(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
     """Whether a step, no gradient yet, passes no derivative on: it is made of values of the forward pass alone."""
-    if healing.target.kind != "adjoint" or trail.is_final(healing):
+    node = healing.target.nodes[0]
+    if healing.target.kind != "adjoint" or trail.is_final(healing) or bench.statement.kind in ("+=", "-="):
+        return False
+    if not any(map(trail.view.compares, (node, *trail.view.users[node]))):  # an activation is in between
         return False
     words, statements = scope.words(bench.statement.text) & set(scope.arrays), trail.problem.program.statements
     deltas = {name for number in trail.steps if trail.meanings(number) for name in statements[number].names}

@@ -111,7 +111,7 @@ class Scope:
         labels = any(is_target(word) and value.dtype.kind in "iub" for word, value in known.items())
         if self.compared and not labels:
             return any(self.is_compared(value) for value in known.values())
-        return any(map(is_target, words))
+        return any(is_target(word) for word in words - self.varying)
 
     def delta_of(self, value: Any) -> int | None:
         """The position of the value by which it is a derivative of the loss, but for a factor; None if it is none."""

@@ -209,14 +209,14 @@ class Targets:
         Of a loop, also just what it leaves in the end.
         """
         apart: dict[Any, list[Record]] = defaultdict(list)
-        for record in self.steps[statement]:
+        for record in self.steps.get(statement, ()):
             apart[record.path, record.occurrence < 0].append(record)
         found = list(apart.values())
         for records in apart.values():
             left = [record for record in records if record.place in self.left]
             if 0 < len(left) < len(records):
                 found.append(left)
-        items = [record for record in self.steps[statement] if record.path and record.path != ("base",)]
+        items = [record for record in self.steps.get(statement, ()) if record.path and record.path != ("base",)]
         if len(apart) > 1 and len(self.problem.program.statements[statement].names) == 1 < len(items):
             found.append(items)  # of lists
         return found

@@ -18,6 +18,7 @@ from ...errors import AutodiffError, GradientError
 from ...graph import Graph, Node
 from ...tensor import Tensor
 from .problem import Outcome, Point, Problem
+from .program import Run, node_places
 
 ROUNDING = 100  # roundings that a derivation may differ by, in the size of its largest ones
 DOUBLE = float(np.finfo(np.float64).eps)
@@ -160,21 +161,23 @@ def _traced(problem: Problem, point: Point, plain: Outcome) -> Look:
             raise GradientError("it is another one in each run; give its random numbers a seed")
         raise GradientError("it is another one when it is computed on Tensors")
     look = Look(point, plain, traced, dict(plain.gradients), {})
-    _unite_pieces(look.output)
+    _unite_pieces(look.output, traced.run)
     look.true = _recorded(look)
     return look
 
 
-def _unite_pieces(output: Node) -> None:
+def _unite_pieces(output: Node, run: Run) -> None:
     """What is cut out of a parameter in two places is one value: `W1, b1 = split(theta)` in each of two functions."""
     first: dict[Any, Node] = {}
     same: dict[Node, Node] = {}
-    for node in Graph([output], carrying=True).nodes:
+    nodes = Graph([output], carrying=True).nodes
+    places = node_places(run, [node for node in nodes if not node.is_leaf])
+    for node in nodes:
         if any(x in same for x in node.inputs if isinstance(x, Node)):
             node.inputs = tuple(same.get(x, x) if isinstance(x, Node) else x for x in node.inputs)
         if not node.is_leaf and is_piece(node):
             one = first.setdefault((node.primitive, node.inputs, repr(node.keywords)), node)
-            if one is not node:
+            if places[one][:-1] != places[node][:-1]:  # no loop's
                 same[node] = one
 
 

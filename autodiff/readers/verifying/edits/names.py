@@ -143,7 +143,7 @@ def _is_times(a: Any, weights: Any, b: Any) -> bool:
 def _near(a: Any, b: Any) -> bool:
     """Whether one is the other after a small step."""
     a, b = np.asarray(a, float), np.asarray(b, float)
-    return float(np.linalg.norm(a - b)) < 0.9 * float(np.linalg.norm(b))
+    return float(np.linalg.norm(a - b)) < 0.5 * float(np.linalg.norm(b))
 
 
 def _form_cause(old: str, new: str, scope: Scope) -> str | None:

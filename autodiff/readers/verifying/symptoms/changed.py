@@ -53,7 +53,7 @@ def _before_update(trail: Trail, value: Any) -> Iterator[tuple[Any, str]]:
     """The weights that a value is after a step along their gradient, whatever it is called."""
     for name, before in trail.look.point.items():
         same_shape = value is not None and np.shape(value) == np.shape(before)
-        if same_shape and ratio(value - before, trail.look.true[name]) is not None:
+        if same_shape and np.size(before) > 1 and ratio(value - before, trail.look.true[name]) is not None:
             yield before, "updated-weights"
 
 
