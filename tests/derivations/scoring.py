@@ -133,6 +133,8 @@ def target(statement: ast.stmt) -> str | None:
             while isinstance(part, ast.Subscript):
                 part = part.value
             return ast.unparse(part)
+        case ast.Assign(targets=[ast.Tuple(elts=names)]):  # in any order
+            return ", ".join(sorted(map(ast.unparse, names)))
         case ast.Assign(targets=[name, *_]) | ast.AugAssign(target=name):
             return ast.unparse(name)
         case ast.Expr(value=ast.Call(func=ast.Attribute(attr="at"), args=[array, *_])):  # np.add.at writes to it

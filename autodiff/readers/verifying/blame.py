@@ -187,6 +187,7 @@ def _fits_name(trail: Trail, statement: int, node: Any) -> bool:
 
 
 def bare(name: str) -> str:
-    """`z1` of `dz1`, `self.dz1`, `grad_z1`, `z1_grad` and `grads["dz1"]`."""
+    """`z1` of `dz1`, `self.dz1`, `grad_z1`, `z1_grad`, `dL_dz1` and `grads["dz1"]`."""
     word = re.sub(r".*\.|.*\[[\"']|[\"'\]]", "", name)
+    word = re.sub(r"^d_?(L|l|[lL]oss|J|E|C|[cC]ost|[eE]rr(?:or)?)_*d_?(?=\w)", "", word)
     return re.sub(r"^(d|D|g|grad|nabla|delta)_?(?=.)|_?(grad|gred|gradient)$", "", word)

@@ -472,7 +472,7 @@ def _set_apart(value: Tensor) -> Tensor:
     node = value if value.requires_grad else Tensor(value.numpy())
     if not value.ndim:
         return node[()]  # a scalar is not written to
-    if np.any(value.numpy()):
+    if np.any(value.numpy()) or value.dtype.kind != "f":
         return identity(node)
     if node is not value:
         value[...] = node

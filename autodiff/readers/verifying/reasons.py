@@ -62,8 +62,9 @@ def reasoned(
         now_and_then = any(bench.alike(bench.computed[place], true) for place, true in bench.wanted.items())
         cause = "factor-const" if is_root or now_and_then else cause
     itself = not proven or proven[0].statement is bench.statement
-    local = cause == "wrong-local-derivative"
-    of_loss = local or (cause == "wrong-tensor-in-delta" and _speaks_of_targets(trail, healing, bench, scope))
+    local = cause == "wrong-local-derivative" and _is_compared(trail, healing)
+    passes_on = cause in ("wrong-tensor-in-delta", "skipped-layer")
+    of_loss = local or (passes_on and _speaks_of_targets(trail, healing, bench, scope))
     if itself and of_loss and _starts(trail, healing, bench, scope):
         cause = "wrong-loss-derivative"
     return proven, cause
@@ -75,6 +76,12 @@ def _adds_to_itself(edit: Edit) -> bool:
     return own.kind == "=" and not has_word(own.name, own.text) and has_word(own.name, edit.expression or "")
 
 
+def _is_compared(trail: Trail, healing: Healing) -> bool:
+    """Whether the loss compares the value that a step is about with something: no activation is in between."""
+    node = healing.target.nodes[0]
+    return isinstance(node, Node) and any(map(trail.view.compares, (node, *trail.view.users[node])))
+
+
 def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
     """Whether a line behind which there is only the loss computes with what that compares with."""
     words = scope.words(bench.statement.text) & set(scope.arrays)
@@ -83,10 +90,7 @@ def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scop
 
 def _starts(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:
     """Whether a step, no gradient yet, passes no derivative on: it is made of values of the forward pass alone."""
-    node = healing.target.nodes[0]
     if healing.target.kind != "adjoint" or trail.is_final(healing) or bench.statement.kind in ("+=", "-="):
-        return False
-    if not any(map(trail.view.compares, (node, *trail.view.users[node]))):  # an activation is in between
         return False
     words, statements = scope.words(bench.statement.text) & set(scope.arrays), trail.problem.program.statements
     deltas = {name for number in trail.steps if trail.meanings(number) for name in statements[number].names}

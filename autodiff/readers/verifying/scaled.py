@@ -83,9 +83,15 @@ def scaled_terms(problem: Problem, looks: Sequence[Look]) -> Iterator[tuple[Stat
     """
     numbers = dict.fromkeys(r.statement for r in looks[0].traced.run.records if _is_term(r, looks[0]))
     for term in reversed(numbers):
-        parts = [(look, _part(look, term)) for look in looks if look.wrong]
-        first, *others = [_factor_of(look, part) for look, part in parts]
-        if first is not None and all(f is not None and math.isclose(f, first, rel_tol=1e-6) for f in others):
+        parts, first = list[tuple[Look, dict[str, Any]]](), None
+        for look in (look for look in looks if look.wrong):
+            parts.append((look, _part(look, term)))
+            factor = _factor_of(*parts[-1])
+            first = factor if len(parts) == 1 else first
+            if factor is None or first is None or not math.isclose(factor, first, rel_tol=1e-6):
+                break
+        else:
+            assert first is not None
             pairs = ((part[name], look.point[name]) for look, part in parts for name in part if np.any(part[name]))
             yield problem.program.statements[term], first, all(ratio(g, w) is not None for g, w in pairs)
 
@@ -101,11 +107,10 @@ def _part(look: Look, number: int) -> dict[str, Any]:
     nodes = {r.value for r in look.traced.run.records if r.statement == number and _is_term(r, look)}
     leaves = {source(x): x.variable.name or "" for x in look.forward if x.is_leaf and x.variable}
     part = {name: np.zeros(np.shape(true)) for name, true in look.true.items()}
-    for node in nodes:
-        found: Any = pull(node, look.adjoints[node], set(leaves))
-        for leaf, value in found.items():
-            part[leaves[leaf]] = part[leaves[leaf]] + value
-    return part
+    terms = [Tensor._of(node, look.values[node]) * look.adjoints[node] for node in nodes]
+    total: Any = np.sum(np.stack(terms)) if terms else None
+    found: Any = pull(total._node, np.float64(1), set(leaves)) if terms else {}
+    return part | {leaves[leaf]: np.asarray(value) for leaf, value in found.items()}
 
 
 def _factor_of(look: Look, part: Mapping[str, Any]) -> float | None:
