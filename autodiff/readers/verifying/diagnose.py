@@ -222,6 +222,8 @@ class Doctor:
         """Those that change least, each once: with a cause, if it has one."""
         found: dict[str, Edit] = {}
         for edit in edits:
+            if tight(edit.expression or "") == edit.statement.name and edit.statement.kind == "=":
+                continue  # `x = x` says nothing
             if edit.text not in found or found[edit.text].cause is None:
                 found[edit.text] = edit
         return sorted(found.values(), key=lambda edit: change(edit.statement.source, edit.text))[:MOST_PROVEN]

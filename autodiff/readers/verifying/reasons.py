@@ -54,9 +54,15 @@ def reasoned(
     if cause == "factor-const" and agreed in SIZES:
         cause = agreed  # the line that mends it knows which constant
     cause = cause or ("accidental-broadcast" if broadcasts(trail, healing) else None)
-    cause = cause or (nearest if nearest == "missing-target" else _of_forward(healing, bench.target, scope)) or agreed
+    cause = (
+        cause
+        or (nearest if nearest in ("missing-target", "epsilon-ignored") else _of_forward(healing, bench.target, scope))
+        or agreed
+    )
     cause = cause or (_by_terms(bench.own, proven[0].expression, scope, _is_tail(trail, healing)) if proven else None)
     cause = cause or presumed(trail, healing, looks)
+    if cause == "factor-2" and _is_sum_of_same(bench, scope):
+        cause = "accumulated-twice"
     if cause in ("factor-2", "factor-half"):
         is_root = trail.view.has_constant(2.0 if cause == "factor-2" else 0.5)  # of a size, in the forward pass
         now_and_then = any(bench.alike(bench.computed[place], true) for place, true in bench.wanted.items())
@@ -68,6 +74,13 @@ def reasoned(
     if itself and of_loss and _starts(trail, healing, bench, scope):
         cause = "wrong-loss-derivative"
     return proven, cause
+
+
+def _is_sum_of_same(bench: Bench, scope: Scope) -> bool:
+    """Whether a line adds a value to one that is the same."""
+    line = Line(bench.statement.text)
+    terms = [evaluated(line.of(term), scope) for term in line.terms]
+    return len(terms) == 2 and np.size(bench.target) > 1 and all(same(term, bench.target) for term in terms)
 
 
 def _adds_to_itself(edit: Edit) -> bool:
@@ -119,7 +132,7 @@ def _by_terms(own: Any, expression: str | None, scope: Scope, is_tail: bool) -> 
     if is_tail and all(scope.has_target(line.of(line.terms[i])) for i in missing):
         return "missing-target"
     weights = [value for value in scope.arrays.values() if scope.is_parameter(value)]
-    penalties = (any(ratio(terms[i], value) is not None for value in weights) for i in missing)
+    penalties = (any(ratio(terms[i], of) is not None for w in weights for of in (w, np.sign(w))) for i in missing)
     return "regulariser-forgotten" if all(penalties) else "missing-branch"
 
 
@@ -148,7 +161,7 @@ def _says_more(nearest: str | None, cause: str, proven: Sequence[Edit], final: b
     if nearest == "overwritten-not-accumulated":
         return cause in ("detached-branch", "missing-branch", "missing-target")
     if cause == "accumulated-twice":  # or one that has a factor
-        return bool(proven) and nearest in (None, "factor-2")
+        return bool(proven) and nearest in (None, "factor-2") and all(edit.cause != cause for edit in proven)
     if nearest == "missing-target":
         return cause in ("forward-differs", "missing-branch")
     if nearest == "sign":  # of a part of a number

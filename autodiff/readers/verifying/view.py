@@ -83,7 +83,14 @@ class View:
 
     def compares(self, u: Node) -> bool:
         """Whether an operation brings an array of data in: a target, say."""
+        if not u.is_leaf and u.primitive.name == "where" and self._chooses_by_sign(u):
+            return False
         return any(isinstance(x, Node) and not x.needs and self.values[x].size > 1 for x in u.inputs)
+
+    def _chooses_by_sign(self, u: Node) -> bool:
+        """Whether it is `where(z > 0, ..., ...)`, as an activation is."""
+        mask, *values = (self.values[x] if isinstance(x, Node) else x for x in u.inputs)
+        return any(np.array_equal(mask, sign) for value in values for sign in (value > 0, value >= 0, value < 0))
 
     def is_tail(self, v: Node) -> bool:
         """Whether nothing but the loss lies behind a value: no parameter comes in any more."""

@@ -126,7 +126,8 @@ def _lacking(line: Line, name: str, scope: Scope) -> str | None:
     """What is wrong without a factor: an activation's derivative, or a part of a formula that speaks of it already."""
     if is_slope(name, scope):
         return "missing-activation-derivative"
-    return "wrong-local-derivative" if has_word(name, line.text) else None
+    applied = any(name in (x.a, x.z) for x in scope.applied)
+    return "wrong-local-derivative" if applied and has_word(name, line.text) else None
 
 
 def reductions(line: Line, scope: Scope, final: bool) -> Iterator[Candidate]:
@@ -163,6 +164,6 @@ def _axis(axis: Any, keep: bool) -> str:
 
 def _sums_to_one(value: Any) -> bool:
     """Whether an array holds probabilities, along one of its axes."""
-    if np.ndim(value) < 2 or value.dtype.kind != "f" or not np.all(value > 0):
+    if np.ndim(value) < 2 or value.dtype.kind != "f" or not np.all(value >= 0):
         return False
     return any(np.allclose(value.sum(axis=axis), 1.0, rtol=1e-6) for axis in range(value.ndim))

@@ -93,7 +93,8 @@ def twice(p: Pair) -> bool:
 
 def _in_pieces(p: Pair) -> bool:
     """Whether each entry has but one of the uses, as where a function is made of pieces."""
-    return bool(np.all(sum((part != 0) * 1 for _, part in p.parts) <= 1))
+    used = sum((np.abs(part) > 0) * 1 for _, part in p.parts)
+    return len(p.parts) > 1 and p.true.size > 1 and bool(np.all(used <= 1))
 
 
 def overwritten(p: Pair) -> bool:
@@ -108,7 +109,7 @@ def sign_of_a_part(p: Pair) -> bool:
 
 
 def branch_missing(p: Pair) -> bool:
-    if _only_activation(p):
+    if _only_activation(p) or _in_pieces(p):
         return False  # z / (1 + abs(z)) uses z twice, and is one function
     return p.weights is not None and set(p.weights) == {0.0, 1.0}
 
@@ -177,9 +178,10 @@ def _is_penalised_in_parts(p: Pair) -> bool:
 
 
 def _is_multiple(part: Any, value: Any) -> bool:
-    """Whether what a use adds is a constant times the value, in some of its entries."""
+    """Whether what a use adds is a constant times the value, or times its sign, in some of its entries."""
     own = part != 0
-    return bool(np.sum(own) > 1) and ratio(part[own], value[own]) is not None
+    several = bool(np.sum(own) > 1)
+    return several and any(ratio(part[own], of[own]) is not None for of in (value, np.sign(value)))
 
 
 def epsilon(p: Pair) -> bool:
