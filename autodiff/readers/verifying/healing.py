@@ -27,7 +27,7 @@ from .response import Response
 from .targets import Healing, Place, Target, Targets, Values
 from .truth import Look, is_piece
 
-SHARE = 3  # of the time that a statement has where all take the same
+SHARE = 2  # of the time that a statement has where all take the same
 ALL_AT_ONCE = 2 / 3  # of the time: what mends all that is wrong is looked for first
 AT_ONCE = 50  # targets, until the clock is asked again
 ENTRIES = 1000  # of a gradient that is looked for entry by entry
@@ -82,16 +82,18 @@ class Healer:
             until = min(now + SHARE * (deadline - now) / (len(relevant) - i), deadline)
             targets = itertools.chain.from_iterable(kind(statement) for kind in kinds)
             last, places = list[Record](), tuple[Place, ...]()
-            for j, (records, target) in enumerate(targets):
-                if j % AT_ONCE == 0 and time.thread_time() > until:
+            looked_at = 0  # since the clock was asked
+            for records, target in targets:
+                if not looked_at and time.thread_time() > until:
                     break
+                looked_at = (looked_at + 1) % AT_ONCE
                 if records is not last:
                     last, places = records, tuple(record.place for record in records)
                 for factor in attested if target.kind not in ("value", "local") else (1.0,):
                     if not self._may_mend(target, places, factor):
                         continue
                     values = {r.place: v * factor for r, v in zip(records, target.values, strict=True)}
-                    healing = self._tried(statement, target, values, wrong, right)
+                    healing, looked_at = self._tried(statement, target, values, wrong, right), 0
                     if healing:
                         healing.factor *= factor
                         if is_parameter(target.nodes[0]):
@@ -140,7 +142,7 @@ class Healer:
         if target.kind == "value" or (target.kind == "slope" and len(places) > 1):
             return True
         answer = self.response.of(places)
-        if answer is None:
+        if answer is None or not answer.pays():
             return True
         if target.flat.size != answer.own.size:  # of another shape, which no array that is written to can take
             return all(occurrence > 0 for _, occurrence, _ in places)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
+from .activations import PARTS
 from .compare import ratio, same
 from .edits import Edit
 from .edits.line import Line, evaluated, has_word
@@ -65,7 +66,8 @@ def reasoned(
         cause = "accumulated-twice"
     if cause in ("factor-2", "factor-half"):
         is_root = trail.view.has_constant(2.0 if cause == "factor-2" else 0.5)  # of a size, in the forward pass
-        now_and_then = any(bench.alike(bench.computed[place], true) for place, true in bench.wanted.items())
+        some = ((bench.computed[place], true) for place, true in bench.wanted.items() if np.any(true))
+        now_and_then = any(bench.alike(own, true) for own, true in some)
         cause = "factor-const" if is_root or now_and_then else cause
     itself = not proven or proven[0].statement is bench.statement
     local = cause == "wrong-local-derivative" and _is_compared(trail, healing)
@@ -90,9 +92,12 @@ def _adds_to_itself(edit: Edit) -> bool:
 
 
 def _is_compared(trail: Trail, healing: Healing) -> bool:
-    """Whether the loss compares the value that a step is about with something: no activation is in between."""
+    """Whether the loss is made of the value that a step is about: no activation is in between."""
     node = healing.target.nodes[0]
-    return isinstance(node, Node) and any(map(trail.view.compares, (node, *trail.view.users[node])))
+    if not isinstance(node, Node):
+        return False
+    compares = any(map(trail.view.compares, (node, *trail.view.users[node])))
+    return compares or all(x.activation.name in ("", *PARTS) for x in trail.view.activated(node))
 
 
 def _speaks_of_targets(trail: Trail, healing: Healing, bench: Bench, scope: Scope) -> bool:

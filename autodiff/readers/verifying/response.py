@@ -8,6 +8,7 @@ there would make of the gradients costs a product, where to run the program cost
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,10 @@ class Response:
         self, problem: Problem, look: Look, healed: Mapping[Any, Any], groups: Sequence[Sequence[str]]
     ) -> None:
         traced = problem.run(look.point, traced=True, heal=healed, apart=True)
+        start = time.thread_time()
         plain = problem.run(look.point, heal=healed, record=False)
+        self.run_costs: float = time.thread_time() - start
+        self.pull_costs: float = 0.0  # as far as is known
         self.nodes: dict[Any, Node] = {r.place: r.value for r in traced.run.records if isinstance(r.value, Node)}
         self.mixtures: list[_Mixture | None] = []
         named = {name for group in groups for name in group}
@@ -110,6 +114,13 @@ class Answer:
         self.nodes: Sequence[Node] = nodes
         self.own: Any = flat(response.values.get(node, np.zeros(node.shape)) for node in nodes)
         self._rows: dict[int, tuple[Any, float]] = {}
+        self._runs: int = 0  # of the program, in its stead
+
+    def pays(self) -> bool:
+        """Whether to ask costs no more than the runs of the program that were made in its stead; one is, if not."""
+        asked = bool(self._rows) or self._runs * self.response.run_costs >= self.response.pull_costs
+        self._runs += not asked
+        return asked
 
     def may_mend(self, values: Any, scaled: bool) -> bool:
         """Whether with other values a wrong group is right, and nothing is broken; `scaled`: or a multiple of them."""
@@ -141,7 +152,9 @@ class Answer:
         if i not in self._rows:
             mixture, found = self._mixture(i), dict[Node, Any]()
             if mixture.node is not None:
+                start = time.thread_time()
                 found = dict[Any, Any](pull(mixture.node, np.float64(1), set(self.nodes), within=True))
+                self.response.pull_costs = max(self.response.pull_costs, time.thread_time() - start)
             slopes = flat(found.get(node, np.zeros(node.shape)) for node in self.nodes)
             self._rows[i] = slopes, mixture.value - float(slopes @ self.own)
         return self._rows[i]
