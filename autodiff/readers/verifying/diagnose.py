@@ -139,7 +139,9 @@ class Doctor:
         line = Line(users[0].text)
         for node in line.nodes:
             if isinstance(node, ast.Name) and node.id == own.name:
-                new = line.replaced(node, edit.expression.replace(own.text, own.name))
+                new = line.replaced(
+                    node, edit.expression.replace(f"({own.text})", own.text).replace(own.text, own.name)
+                )
                 found.append(of_expression(users[0], new, edit.why))
         return next(filter(self._mends_all, found), None)
 
