@@ -17,8 +17,9 @@ SEEDS = range(5)
 LOOPS = {
     "adder_rnn", "bi_olkka", "blocao_llama", "camel_conv", "cbow", "cijfers_lezen", "conv1d", "forecast_rnn",
     "group_norm_maps", "gru_closure", "gru_quijote", "gru_verdict", "hapgyeok_yecheuk", "leitor_de_series",
-    "local_level", "lstm_cell", "lstm_ifog", "lstm_tonalnist", "mayatnik_nazad", "mayatnik_regulyator", "neuron_by_neuron", "one_gate_rnn",
-    "pooled_loops", "pure_python", "sample_loop", "scalar_neurons", "skipgram", "softmax_korean", "stars_factors",
+    "local_level", "lstm_cell", "lstm_ifog", "lstm_tonalnist", "mayatnik_nazad",
+    "mayatnik_regulyator", "neuron_by_neuron", "one_gate_rnn", "pooled_loops", "pure_python", "sample_loop",
+    "scalar_neurons", "skipgram", "softmax_korean", "stars_factors",
     "svertka_znachki", "svm_naive", "tarea3_red_profunda", "text_conv", "tied_vectors", "tugas_cnn_daun",
     "two_way_tagger", "un_exemple", "varmelast_prognos", "xep_hang_tim_kiem",
 }  # fmt: skip
