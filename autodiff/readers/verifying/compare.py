@@ -114,7 +114,8 @@ def direction(value: Any) -> tuple[Any, float]:
     if not value.size or value.dtype.kind not in "fiub":
         return None, 0.0
     flat = value.ravel() * 1.0
-    scale = flat[np.argmax(np.abs(flat))]
+    sizes = np.abs(flat)
+    scale = flat[np.argmax(sizes >= sizes.max() * (1 - EXACT))]  # of several that are largest, the first
     if not np.isfinite(scale) or scale == 0:
         return None, 0.0
     return (value.shape, (np.round(flat / scale, 7) + 0.0).tobytes()), float(scale)

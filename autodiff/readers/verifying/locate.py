@@ -244,16 +244,16 @@ class Trail:
         return [np.asarray(value) for value in values if np.size(value) > 1]
 
     @functools.cached_property
-    def deltas(self) -> dict[Any, int]:
+    def deltas(self) -> dict[Any, tuple[Any, int]]:
         """The derivatives by values of the forward pass, but for a factor, and the positions of these values there.
 
         No multiples of values.
         """
         forward = {direction(self.look.values[node])[0] for node in self.look.forward if node in self.look.values}
-        found: dict[Any, int] = {}
+        found: dict[Any, tuple[Any, int]] = {}
         for node, g in self.look.adjoints.items():
             if g.size > 1 and (key := direction(g)[0]) not in forward:
-                found.setdefault(key, self.index[node])
+                found.setdefault(key, (g, self.index[node]))
         return found
 
     @property

@@ -66,7 +66,7 @@ class Scope:
         self.behind: tuple[Any, ...] = tuple(behind)  # activations of the graph that a derivative passes here
         self.texts: tuple[str, ...] = tuple(texts)  # items that the function itself speaks of: `hs[t - 1]`
         self.compared: Sequence[Any] = ()  # what the loss compares with
-        self.deltas: Mapping[Any, int] = {}  # derivatives of the loss, by direction, and by the how manieth value
+        self.deltas: Mapping[Any, tuple[Any, int]] = {}  # derivatives of the loss, and by the how manieth value
         self.slopes: Sequence[tuple[Any, Any]] = ()  # of the activations of the graph, and what those are of
         self.repeats: bool = False  # whether the statement runs more than once
         self.updates: dict[str, str] = {}  # how to write the value that a name had before it was updated
@@ -115,7 +115,10 @@ class Scope:
 
     def delta_of(self, value: Any) -> int | None:
         """The position of the value by which it is a derivative of the loss, but for a factor; None if it is none."""
-        return self.deltas.get(direction(value)[0])
+        if getattr(value, "dtype", None) != np.float32:
+            return self.deltas.get(direction(value)[0], (None, None))[1]
+        some = (i for g, i in self.deltas.values() if g.shape == value.shape and ratio(value, g) is not None)
+        return next(some, None)
 
     def words(self, text: str) -> set[str]:
         """The names in a text, and the values in reach that stand in it."""
