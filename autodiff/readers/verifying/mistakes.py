@@ -29,7 +29,8 @@ from .truth import Look, number
 P = ParamSpec("P")
 T = TypeVar("T")
 BUDGET = 6.0  # seconds of computing to locate and explain a mistake: what else the machine does changes nothing
-RUNS = 150  # of a program that takes long: so many may be needed
+RUNS = 150  # of a program that takes long: so many may be needed,
+AT_MOST = 20.0  # but no more seconds than that
 LARGE = 10_000  # weights, of which a run takes long: half of that
 ALIGNED = 2  # ways to deal out the values of a loop, where the sum is one: forwards and backwards
 SMALL = 8  # words and signs that an edit changes
@@ -47,7 +48,8 @@ class Search:
         start = time.thread_time()
         problem.run(looks[0].point, record=False)
         now = time.thread_time()
-        self.deadline: float = now + (BUDGET / 2 if large else max(BUDGET, RUNS * (now - start)))
+        budget = BUDGET / 2 if large else max(BUDGET, min(RUNS * (now - start), AT_MOST))
+        self.deadline: float = now + budget
 
     def results(self) -> tuple[list[Mistake], Sequence[Step], dict[str, str]]:
         """The mistakes, the steps around them, and what else is to be told."""
