@@ -50,7 +50,7 @@ def some(chosen, everyday):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.exhaustive) for k in SEEDS[1:])])
-@pytest.mark.parametrize("network", some(networks(), networks()[::5]))
+@pytest.mark.parametrize("network", some(networks(), networks()[::9]))
 def test_right_ones_are_right_and_mistakes_are_wrong(network, seed):
     """By difference quotients of the user's own loss: autodiff has no part in it."""
     for case in network.cases():
@@ -58,7 +58,7 @@ def test_right_ones_are_right_and_mistakes_are_wrong(network, seed):
         assert bool(found) != case.is_right, f"{case}: {found} {case.edit}"
 
 
-@pytest.mark.parametrize("network", some(networks(), networks()[1::5]))
+@pytest.mark.parametrize("network", some(networks(), networks()[1::9]))
 def test_where_a_mistake_is_said_to_be_there_is_a_step_of_that_name(network):
     for case in network.cases():
         if not case.is_right:
@@ -88,7 +88,7 @@ def one_of_each_cause():
 
 
 @needs_verify
-@pytest.mark.parametrize("case", some(RIGHT, [case for case in RIGHT if case.network.name not in LOOPS][::10]))
+@pytest.mark.parametrize("case", some(RIGHT, [case for case in RIGHT if case.network.name not in LOOPS][::20]))
 def test_no_false_alarm(case):
     one = outcome(case, seed=0)
     assert not one.false_alarm, str(one)
@@ -97,7 +97,7 @@ def test_no_false_alarm(case):
 
 
 @needs_verify
-@pytest.mark.parametrize("case", some(MISTAKES, [*one_of_each_cause(), *MISTAKES[::60]]))
+@pytest.mark.parametrize("case", some(MISTAKES, [*one_of_each_cause(), *MISTAKES[::120]]))
 def test_a_mistake_is_detected(case, monkeypatch):
     monkeypatch.setattr("autodiff.readers.verifying.mistakes.BUDGET", 0)  # seconds to explain it
     monkeypatch.setattr("autodiff.readers.verifying.mistakes.RUNS", 0)

@@ -134,6 +134,7 @@ class Run:
         self.marks: list[tuple[int, tuple[Any, ...]]] = []  # which nodes were made where
         self.locals: dict[str, Any] = {}  # of the outermost function, at its end
         self._seen: dict[int, int] = {}
+        self._owners: dict[int, tuple[int, ...]] = {}  # the calls of functions that have given an array a name
         self._stack: tuple[int, ...] = ()
         self._memo: dict[int, Any] = {}
         self._kept: list[Any] = []  # the originals, so that an id stays one object's
@@ -234,10 +235,12 @@ class Run:
     def _passed(self, number: int, value: Any, occurrence: int, path: tuple[Any, ...], name: str) -> Any:
         if name in self.given and not self._stack:
             value = self.given.pop(name)
+        if self.heal and occurrence > 0:
+            self._owners[id(value)] = self._stack
         healed = self.heal.get((number, occurrence, path))
         if healed is not None:
             self.computed[number, occurrence, path] = np.array(plain_value(value))
-            value = _healed(value, healed, in_place=occurrence < 0)
+            value = _healed(value, healed, in_place=occurrence < 0 and self._owners.get(id(value)) == self._stack)
         elif self.noise and (_is_float(value) or type(value) is float or isinstance(value, Tensor)):
             value = self._noisy(value)
         elif self.copies and isinstance(value, np.ndarray):
@@ -480,7 +483,7 @@ def _set_apart(value: Tensor) -> Tensor:
 
 
 def _healed(value: Any, healed: Any, in_place: bool) -> Any:
-    """A healed value; in the array that a statement writes to, which others may know, too."""
+    """A healed value; in the array that a statement writes to, which others may know, if it is the function's own."""
     known = isinstance(value, Tensor) or (isinstance(value, np.ndarray) and value.flags.writeable)
     if in_place and known and value.shape == np.shape(healed) and value.dtype.kind == "f":
         value[...] = healed
