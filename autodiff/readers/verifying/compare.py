@@ -46,6 +46,11 @@ def ratio(a: Any, b: Any) -> float | None:
     return factor if first and same(a, factor * b) else None
 
 
+def penalises(value: Any, weights: Any) -> bool:
+    """Whether it is a constant times weights, or times their signs, as the derivative of a penalty on them is."""
+    return any(ratio(value, of) is not None for of in (weights, np.sign(weights)))
+
+
 def _factor(a: float, b: float, exact: float) -> float | None:
     """The constant c with a = c b of two numbers: n or 1/n, where it is nearly that."""
     factor = a / b if b else math.nan

@@ -257,8 +257,9 @@ class Doctor:
                 edits, count = self._proven(healing, kinds(bench, reach(trail, healing, bench)), ())
                 found += [(healing, edit) for edit in edits if count == self.all]
             if found:
-                itself = kinds == self._written_otherwise
-                healing, edit = min(found, key=lambda one: itself and change(one[1].statement.source, one[1].text))
+                healing, edit = found[0]  # what is around several is no nearer to one of them
+                if kinds == self._written_otherwise:
+                    healing, edit = min(found, key=lambda one: change(one[1].statement.source, one[1].text))
                 return Diagnosis(healing, [edit], edit.cause, healing.mended, True)
         return None
 

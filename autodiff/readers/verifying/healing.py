@@ -191,11 +191,8 @@ class Healer:
             hand, true = np.asarray(self.look.plain.gradients[name]), self.look.true[name]
             for record in sorted(made, key=self._likely):
                 if same(record.value, hand):
-                    target = Target((true,), (name,), "final")
-                    may = self._may_mend(target, (record.place,))
-                    healing = self._tried(record.statement, target, {record.place: true}, wrong, right) if may else None
+                    healing = self._as_final(record.statement, name, {record.place: true}, wrong, right)
                     if healing:
-                        healing.penalty = 2
                         found.append(healing)
                         break
             else:
@@ -214,13 +211,21 @@ class Healer:
         places = [by_value.get(float(entry), {}) for entry in hand.flat]
         for statement in sorted({k for found in places for k in found}, reverse=True):
             values = {place[statement]: t for place, t in zip(places, true.flat, strict=True) if statement in place}
-            target = Target(tuple(values.values()), (name,), "final")
-            may = self._may_mend(target, tuple(values))
-            healing = self._tried(statement, target, values, wrong, right) if may else None
+            healing = self._as_final(statement, name, values, wrong, right)
             if healing:
-                healing.penalty = 2
                 return [healing]
         return []
+
+    def _as_final(
+        self, statement: int, name: str, values: Values, wrong: Sequence[str], right: Sequence[str]
+    ) -> Healing | None:
+        """The healing of a statement by a true gradient, or by its entries."""
+        target = Target(tuple(values.values()), (name,), "final")
+        may = self._may_mend(target, tuple(values))
+        healing = self._tried(statement, target, values, wrong, right) if may else None
+        if healing:
+            healing.penalty = 2
+        return healing
 
     def _likely(self, record: Record) -> tuple[bool, bool, int]:
         """Of records of one value, the one that made it: not where it is given back, nor where it is only passed on."""

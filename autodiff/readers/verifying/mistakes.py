@@ -243,11 +243,11 @@ class Search:
         fix = diagnosis.edit.text if diagnosis.edit else None
         meaning = trail.meaning(diagnosis.healing)
         mended = tuple(sorted(diagnosis.healing.mended))
-        right = diagnosis.edit is not None and diagnosis.complete and says_what_it_is(trail, statement.number)
-        used = self._doctor().where_used(diagnosis.edit) if right and diagnosis.edit else None
-        if used is not None:
-            name = next((name for name in used.statement.names if name != "_"), used.statement.name)
-            return Mistake(name, used.statement, "", diagnosis.cause, "", used.text, wrong=mended)
+        if diagnosis.edit and diagnosis.complete and says_what_it_is(trail, statement.number):
+            used = self._doctor().where_used(diagnosis.edit)
+            if used is not None:
+                name = next((name for name in used.statement.names if name != "_"), used.statement.name)
+                return Mistake(name, used.statement, "", diagnosis.cause, "", used.text, wrong=mended)
         name = trail.called(record)
         if fix and statement.names[0] == name and name.endswith("]") and not fix.lstrip("# ").startswith(name):
             name = name.split("[")[0]  # it is written to the wrong part

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...graph import Node
 from .activations import PARTS
-from .compare import ratio, same
+from .compare import penalises, ratio, same
 from .edits import Edit
 from .edits.line import Line, evaluated, has_word
 from .locate import Trail
@@ -137,7 +137,7 @@ def _by_terms(own: Any, expression: str | None, scope: Scope, is_tail: bool) -> 
     if is_tail and all(scope.has_target(line.of(line.terms[i])) for i in missing):
         return "missing-target"
     weights = [value for value in scope.arrays.values() if scope.is_parameter(value)]
-    penalties = (any(ratio(terms[i], of) is not None for w in weights for of in (w, np.sign(w))) for i in missing)
+    penalties = (any(penalises(terms[i], value) for value in weights) for i in missing)
     return "regulariser-forgotten" if all(penalties) else "missing-branch"
 
 

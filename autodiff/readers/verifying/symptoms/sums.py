@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ....graph import Node
-from ..compare import EXACT, ratio, same
+from ..compare import EXACT, penalises, ratio, same
 from ..truth import is_piece, largest
 from ..view import Applied
 from .factors import left_out
@@ -180,8 +180,7 @@ def _is_penalised_in_parts(p: Pair) -> bool:
 def _is_multiple(part: Any, value: Any) -> bool:
     """Whether what a use adds is a constant times the value, or times its sign, in some of its entries."""
     own = part != 0
-    several = bool(np.sum(own) > 1)
-    return several and any(ratio(part[own], of[own]) is not None for of in (value, np.sign(value)))
+    return bool(np.sum(own) > 1) and penalises(part[own], value[own])
 
 
 def epsilon(p: Pair) -> bool:
